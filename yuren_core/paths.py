@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things lie: config, data, cache and log directories; and writing without halves.
+
+`YUREN_HOME`, where set, holds all four in one place. A file or directory written through
+`atomic_write` or `atomic_directory` has its final name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import platformdirs
+
+from yuren_core.errors import StorageError
+
+_APP = "yuren"
+
+
+def _directory(kind: str, standard: Path) -> Path:
+    home = os.environ.get("YUREN_HOME")
+    return Path(home).expanduser() / kind if home else standard
+
+
+def config_dir() -> Path:
+    """Settings and presets that people edit."""
+    return _directory("config", platformdirs.user_config_path(_APP, appauthor=False))
+
+
+def data_dir() -> Path:
+    """Chats, pictures and installed models."""
+    return _directory("data", platformdirs.user_data_path(_APP, appauthor=False))
+
+
+def cache_dir() -> Path:
+    """What can be made or fetched again."""
+    return _directory("cache", platformdirs.user_cache_path(_APP, appauthor=False))
+
+
+def log_dir() -> Path:
+    """Logs of the chat and of the model process."""
+    return _directory("log", platformdirs.user_log_path(_APP, appauthor=False))
+
+
+def models_dir() -> Path:
+    """Installed models, one directory each."""
+    return data_dir() / "models"
+
+
+def assets_dir() -> Path:
+    """Presets, sample data and configs that ship with yuren: a checkout's or a wheel's.
+
+    Raises:
+        StorageError: neither is there; the installation is broken.
+    """
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "assets", package.parent / "assets"):
+        if candidate.is_dir():
+            return candidate
+    raise StorageError(
+        f"the assets directory is missing beside {package}", "Install yuren again with pip."
+    )
+
+
+@contextmanager
+def storing(target: Path) -> Iterator[None]:
+    """Turn the operating system's refusals while writing `target` into one clear error.
+
+    Raises:
+        StorageError: no space left, no permission, or any other OSError inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"cannot write {target}: {reason}",
+            "Free some space or choose another place (YUREN_HOME, XDG_DATA_HOME).",
+        ) from error
+
+
+def atomic_write(target: Path, content: bytes | str) -> None:
+    """Write a file beside its final name, flush it, then rename it.
+
+    Args:
+        target: the final path; its directory is made.
+        content: bytes, or text that is written as UTF-8.
+
+    Raises:
+        StorageError: it cannot be written; an older file at `target` stays as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with storing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+
+
+@contextmanager
+def atomic_directory(target: Path) -> Iterator[Path]:
+    """Fill a temporary directory beside `target`, then rename it.
+
+    Args:
+        target: the final directory; one that is there already is replaced at the end.
+
+    Yields:
+        The directory to write into.
+
+    Raises:
+        StorageError: it cannot be made or renamed.
+    """
+    with storing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        draft.mkdir()
+    try:
+        yield draft
+        with storing(target):
+            if target.exists():
+                old = target.with_name(f"{draft.name}.old")
+                target.replace(old)
+                draft.replace(target)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

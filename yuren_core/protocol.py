@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests and events between a front end and the model process: one JSON object a line.
+
+Every line carries `v`, the protocol's version, and `type`. A request has an `id` of the front
+end's choosing; every event that answers it carries the same `id`. A load ends in exactly one of
+ready | failed, a generation in exactly one of completed | cancelled | failed. JSON is written in
+ASCII, so that no locale, U+2028 or lone surrogate of a file name can break a line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+from yuren_core.errors import ProtocolError
+from yuren_core.messages import Message
+from yuren_core.sampling_params import SamplingParams
+
+VERSION = 1
+
+LoadMode = Literal["auto", "bf16", "fp32", "8bit", "4bit"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+FinishReason = Literal["stop", "length", "cancelled"]
+
+# ---------------------------------------------------------------- requests
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load a model, in place of the one that is loaded."""
+
+    id: int
+    model: str
+    load: LoadMode = "auto"
+    device: Device = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Answer a conversation; a last message of the assistant's is continued."""
+
+    id: int
+    messages: tuple[Message, ...]
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop generation `id`, within one token."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """Give the model's memory back."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Ask whether the process is there and not stuck."""
+
+    id: int
+
+
+Request = Load | Generate | Cancel | Unload | Ping
+
+# ---------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A load goes on. `fraction` is 0 to 1, None where it is not known."""
+
+    id: int
+    stage: Literal["imports", "download", "tokenizer", "weights", "vision_tower"]
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded.
+
+    Attributes:
+        model: its name, for people.
+        path: directory or hub id it came from.
+        dtype: "bf16", "fp32", "8bit" or "4bit".
+        memory_bytes: what weights and tower take on the device.
+        context_length: tokens that prompt and answer may fill.
+        image_tokens: what one picture costs in the prompt; 0 for a model that cannot see.
+        load_s: seconds from request to ready.
+    """
+
+    id: int
+    model: str
+    path: str
+    device: str
+    dtype: str
+    memory_bytes: int
+    context_length: int
+    image_tokens: int
+    load_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """The model's memory has been given back."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The process is there."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The prompt is known, generation begins. `dropped_turns` no longer fitted."""
+
+    id: int
+    prompt_tokens: int
+    cached_tokens: int
+    dropped_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the answer: whole characters only. `completion_tokens` counts all so far."""
+
+    id: int
+    text: str
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The answer is whole ("stop"), or has reached max_new_tokens or the context ("length")."""
+
+    id: int
+    finish_reason: FinishReason
+    completion_tokens: int
+    ttft_s: float
+    tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The answer was stopped; what came before stands."""
+
+    id: int
+    completion_tokens: int
+    ttft_s: float
+    tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request failed. `kind` is the name of the YurenError class, or "InternalError"."""
+
+    id: int
+    kind: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The model process is gone. Made by the client, never sent; ends every open request."""
+
+    id: int
+    returncode: int | None
+    log_path: str
+
+
+Event = Loading | Ready | Unloaded | Pong | Prompt | Delta | Completed | Cancelled | Failed | Exited
+
+TERMINAL_EVENTS = (Ready, Unloaded, Pong, Completed, Cancelled, Failed, Exited)
+"""After one of these, nothing more comes for its `id`."""
+
+# ---------------------------------------------------------------- lines
+
+
+def _by_type(union: Any) -> dict[str, type]:
+    return {cls.__name__.lower(): cls for cls in typing.get_args(union)}
+
+
+_REQUESTS = _by_type(Request)
+_EVENTS = {name: cls for name, cls in _by_type(Event).items() if cls is not Exited}
+
+
+def encode(message: Request | Event) -> bytes:
+    """One line, newline included."""
+    body = {"v": VERSION, "type": type(message).__name__.lower(), **_plain(message)}
+    return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """A request from its line.
+
+    Raises:
+        ProtocolError: no JSON, another version, an unknown type, a missing or wrong field.
+    """
+    return typing.cast("Request", _decode(line, _REQUESTS))
+
+
+def decode_event(line: bytes) -> Event:
+    """An event from its line.
+
+    Raises:
+        ProtocolError: as `decode_request`.
+    """
+    return typing.cast("Event", _decode(line, _EVENTS))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _decode(line: bytes, known: dict[str, type]) -> object:
+    try:
+        body = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"a line is not JSON: {line[:80]!r}") from error
+    if not isinstance(body, dict):
+        raise ProtocolError(f"a line is not a JSON object: {line[:80]!r}")
+    version, name = body.pop("v", None), body.pop("type", None)
+    if version != VERSION:
+        raise ProtocolError(
+            f"protocol version {version!r} is not {VERSION}",
+            "Front end and model process come from different versions of yuren; install again.",
+        )
+    cls = known.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise ProtocolError(f"unknown line type {name!r}")
+    return _build(cls, body, str(name))
+
+
+@cache
+def _field_types(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _build(hint: Any, value: Any, where: str) -> Any:
+    """`value`, plain JSON, as the type that `hint` says."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _build_union(args, value, where)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_build(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is Literal and value in args:
+        return value
+    if isinstance(hint, type):
+        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+            return _build_dataclass(hint, value, where)
+        if issubclass(hint, enum.Enum) and isinstance(value, str):
+            try:
+                return hint(value)
+            except ValueError:
+                pass
+        elif hint is float and type(value) in (int, float):
+            return float(value)
+        elif type(value) is hint:
+            return value
+    raise ProtocolError(f"{where} cannot be {value!r:.80}")
+
+
+def _build_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
+    for option in args:
+        try:
+            return None if option is type(None) and value is None else _build(option, value, where)
+        except ProtocolError:
+            continue
+    raise ProtocolError(f"{where} cannot be {value!r:.80}")
+
+
+def _build_dataclass(cls: type, value: dict[str, Any], where: str) -> Any:
+    hints = _field_types(cls)
+    if unknown := value.keys() - hints.keys():
+        raise ProtocolError(f"{where} has no field {min(unknown)!r}")
+    fields = {name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+    try:
+        return cls(**fields)
+    except TypeError as error:
+        raise ProtocolError(f"{where} lacks a field: {error}") from error

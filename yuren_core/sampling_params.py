@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the next token is chosen: the values a person sets, checked where they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yuren_core.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """Sampling of one answer. Refuses values that cannot be.
+
+    Attributes:
+        temperature: 0 takes the most likely token always; 2 at most.
+        top_p: keep the smallest set of tokens whose probability reaches this; 1 is off.
+        top_k: keep this many tokens; 0 is off.
+        min_p: drop tokens less likely than this share of the likeliest; 0 is off.
+        repetition_penalty: divide the logits of tokens already there by this; 1 is off.
+        seed: the same seed and prompt give the same answer; None draws one.
+        max_new_tokens: the longest answer, in tokens.
+        stop: the answer ends before any of these strings.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 0.9
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.1
+    seed: int | None = None
+    max_new_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("temperature", self.temperature, 0.0 <= self.temperature <= 2.0, "0 to 2")
+        _check("top_p", self.top_p, 0.0 < self.top_p <= 1.0, "above 0, up to 1")
+        _check("top_k", self.top_k, self.top_k >= 0, "0 (off) or more")
+        _check("min_p", self.min_p, 0.0 <= self.min_p < 1.0, "0 (off) to below 1")
+        _check(
+            "repetition_penalty",
+            self.repetition_penalty,
+            0.5 <= self.repetition_penalty <= 2.0,
+            "0.5 to 2, 1 is off",
+        )
+        _check("seed", self.seed, self.seed is None or 0 <= self.seed < 2**63, "0 to 2^63-1")
+        _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "1 or more")
+        _check("stop", self.stop, all(self.stop), "strings that are not empty")
+
+
+def _check(name: str, value: object, is_right: bool, allowed: str) -> None:
+    if not is_right:
+        raise UsageError(f"{name} cannot be {value!r}", f"Allowed: {allowed}.")
