@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -100,13 +100,13 @@ class ModelClient:
 
     def load(
         self, model: str, *, load: LoadMode = "auto", device: Device = "auto"
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Load a model: `Loading` events, then `Ready`, `Failed` or `Exited`."""
         return self._stream(Load(next(self._ids), model, load, device))
 
     def generate(
         self, messages: Sequence[Message], sampling: SamplingParams
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Answer: `Prompt`, `Delta`s, then `Completed`, `Cancelled`, `Failed` or `Exited`.
 
         Closing the iterator early cancels the generation.
@@ -151,7 +151,7 @@ class ModelClient:
             last = event
         return last
 
-    async def _stream(self, request: Request) -> AsyncIterator[Event]:
+    async def _stream(self, request: Request) -> AsyncGenerator[Event, None]:
         queue: asyncio.Queue[Event] = asyncio.Queue()
         self._open[request.id] = queue
         event: Event | None = None
