@@ -26,6 +26,7 @@ VERSION = 1
 
 LoadMode = Literal["auto", "bf16", "fp32", "8bit", "4bit"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+LoadStage = Literal["imports", "download", "tokenizer", "vision_tower", "weights"]
 FinishReason = Literal["stop", "length", "cancelled"]
 
 # ---------------------------------------------------------------- requests
@@ -81,7 +82,7 @@ class Loading:
     """A load goes on. `fraction` is 0 to 1, None where it is not known."""
 
     id: int
-    stage: Literal["imports", "download", "tokenizer", "weights", "vision_tower"]
+    stage: LoadStage
     fraction: float | None = None
 
 

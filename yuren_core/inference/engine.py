@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers a conversation with a loaded model, token by token.
+
+Owns decoding: prompt, prefix cache, prefill, picture features, sampling, stops. Cached decoding
+gives what uncached gives; a picture goes through tower and projector once, however many turns
+see it. One engine answers one conversation at a time and is not thread-safe.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from yuren_core.chatml import IMG_PATCH
+from yuren_core.images import open_rgb
+from yuren_core.inference.prefix_cache import PrefixCache, prefix_keys
+from yuren_core.inference.sampling import Sampler, StopStrings, forbidden_tokens
+from yuren_core.messages import ImagePart, Message
+from yuren_core.model.loading import LoadedModel
+from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM, merge_image_features
+from yuren_core.protocol import Cancelled, Completed, Delta, FinishReason, Prompt
+from yuren_core.sampling_params import SamplingParams
+
+PREFILL_CHUNK = 512
+"""Tokens of the prompt that are computed at once; a cancel is heard between two chunks."""
+
+_FEATURE_CACHE = 32
+"""Pictures whose projected features are kept."""
+
+_ANSWER_SHARE = 4
+"""At most 1/4 of the context is kept free for the answer, however long it may become."""
+
+AnswerEvent = Prompt | Delta | Completed | Cancelled
+
+
+class Engine:
+    """Decoding with one model.
+
+    Args:
+        loaded: the model.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self.loaded = loaded
+        self._cache = PrefixCache()
+        self._features: OrderedDict[str, Tensor] = OrderedDict()
+        tokenizer = loaded.tokenizer
+        self._patch_id = tokenizer.control_id(IMG_PATCH) if tokenizer.image_tokens else None
+        self._forbidden = forbidden_tokens(
+            loaded.model.config.vocab_size,
+            tokens=len(tokenizer.tokenizer),
+            ruled_out=tokenizer.control_ids - tokenizer.stop_ids,
+        ).to(loaded.precision.device)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        messages: Sequence[Message],
+        sampling: SamplingParams,
+        *,
+        request_id: int = 0,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[AnswerEvent]:
+        """Answer a conversation; a last message of the assistant's is continued.
+
+        Args:
+            messages: the conversation, oldest first.
+            sampling: how tokens are drawn, and when to stop.
+            request_id: the id that the events carry.
+            is_cancelled: asked before each token and each chunk of the prompt.
+
+        Yields:
+            `Prompt`, then `Delta`s, then `Completed` or `Cancelled`.
+
+        Raises:
+            ContextLengthError: the newest turn alone does not fit.
+            ImageError: a picture is not readable any more.
+            NoVisionTowerError: a picture, and the model cannot see.
+        """
+        start = time.perf_counter()
+        prompt = self._encode(messages, sampling)
+        keys = prefix_keys(prompt.input_ids, prompt.images, patch_id=self._patch_id)
+        cached = self._cache.reuse(keys)
+        yield Prompt(request_id, len(keys), cached, prompt.dropped_turns)
+        logits = self._prefill(prompt, cached, is_cancelled)
+        if logits is not None:
+            self._cache.extend(keys[cached:])
+        sampler = Sampler(sampling, forbidden=self._forbidden, prompt_ids=prompt.input_ids)
+        decoder = self.loaded.tokenizer.decode_stream()
+        stops = StopStrings(sampling.stop)
+        limit = min(sampling.max_new_tokens, self.loaded.context_length - len(keys))
+        clock = _Clock(start)
+        reason: FinishReason = "length"
+        while clock.tokens < limit:
+            if logits is None or is_cancelled():
+                reason = "cancelled"
+                break
+            token = sampler.next_token(logits)
+            clock.tick()
+            if token in self.loaded.tokenizer.stop_ids:
+                reason = "stop"
+                break
+            if text := stops.feed(decoder.step(token)):
+                yield Delta(request_id, text, clock.tokens)
+            if stops.is_reached:
+                reason = "stop"
+                break
+            if clock.tokens < limit:
+                logits = self._forward(torch.tensor([[token]], device=self._device))
+                self._cache.extend([token])
+        if text := stops.flush():
+            yield Delta(request_id, text, clock.tokens)
+        stats = (clock.tokens, clock.ttft_s, clock.tokens_per_s)
+        if reason == "cancelled":
+            yield Cancelled(request_id, *stats)
+        else:
+            yield Completed(request_id, reason, *stats)
+
+    def clear(self) -> None:
+        """Forget the conversation and the pictures."""
+        self._cache.clear()
+        self._features.clear()
+
+    @property
+    def _device(self) -> torch.device:
+        return self.loaded.precision.device
+
+    def _encode(self, messages: Sequence[Message], sampling: SamplingParams) -> _EncodedPrompt:
+        context = self.loaded.context_length
+        room = min(sampling.max_new_tokens, context // _ANSWER_SHARE)
+        fitted = self.loaded.tokenizer.encode_prompt(messages, budget=context - room)
+        encoded = fitted.encoded
+        return _EncodedPrompt(encoded.input_ids, encoded.images, fitted.dropped_turns)
+
+    def _prefill(
+        self, prompt: _EncodedPrompt, cached: int, is_cancelled: Callable[[], bool]
+    ) -> Tensor | None:
+        """Compute the prompt from `cached` on. Returns the last logits (V,), None if cancelled."""
+        embeds = self._embed(prompt, cached)  # (1, T - cached, D)
+        logits: Tensor | None = None
+        for first in range(0, embeds.shape[1], PREFILL_CHUNK):
+            if is_cancelled():
+                self._cache.kv.crop(-first)
+                return None
+            logits = self._forward(inputs_embeds=embeds[:, first : first + PREFILL_CHUNK])
+        return logits
+
+    def _embed(self, prompt: _EncodedPrompt, cached: int) -> Tensor:
+        """Embeddings (1, T - cached, D) of the part of the prompt that is not cached."""
+        model = self.loaded.model
+        input_ids = torch.tensor([prompt.input_ids[cached:]], device=self._device)
+        embeds: Tensor = model.model.embed_tokens(input_ids)
+        if self._patch_id is None:
+            return embeds
+        is_patch = input_ids == self._patch_id
+        pictures = int(is_patch.sum()) // self.loaded.tokenizer.image_tokens
+        if not pictures:
+            return embeds
+        new = prompt.images[len(prompt.images) - pictures :]
+        return merge_image_features(embeds, is_patch, self._project(new))
+
+    def _project(self, images: Sequence[ImagePart]) -> Tensor:
+        """Projected features (N, P, D); what the tower has seen before is not seen again."""
+        tower, model = self.loaded.vision_tower, self.loaded.model
+        assert tower is not None
+        assert isinstance(model, MultimodalLlamaForCausalLM)
+        projected = []
+        for image in images:
+            features = self._features.pop(image.sha256, None)
+            if features is None:
+                pixels = tower.preprocess([open_rgb(image.path)])
+                features = model.project(tower(pixels.to(self._device, model.dtype)))
+            self._features[image.sha256] = features
+            projected.append(features)
+        while len(self._features) > _FEATURE_CACHE:
+            self._features.popitem(last=False)
+        return torch.cat(projected)
+
+    def _forward(
+        self, input_ids: Tensor | None = None, inputs_embeds: Tensor | None = None
+    ) -> Tensor:
+        """One step over the cache. Returns the last position's logits (V,)."""
+        try:
+            output = self.loaded.model(
+                input_ids=input_ids,
+                inputs_embeds=inputs_embeds,
+                past_key_values=self._cache.kv,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        except BaseException:
+            self._cache.clear()  # some layers have the new positions, some have not
+            raise
+        logits: Tensor = output.logits[0, -1]
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class _EncodedPrompt:
+    input_ids: tuple[int, ...]
+    images: tuple[ImagePart, ...]
+    dropped_turns: int
+
+
+class _Clock:
+    """Counts tokens and measures: seconds to the first, tokens a second after it."""
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self._first = self._last = start
+        self.tokens = 0
+
+    def tick(self) -> None:
+        self._last = time.perf_counter()
+        self.tokens += 1
+        if self.tokens == 1:
+            self._first = self._last
+
+    @property
+    def ttft_s(self) -> float:
+        return self._first - self._start
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Over the tokens after the first, since the first pays for the prompt."""
+        seconds = self._last - self._first
+        return (self.tokens - 1) / seconds if self.tokens > 1 and seconds > 0 else 0.0

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read and write a model directory (the layout is in the README, "A model directory").
+
+Reading goes through safetensors, or through torch's `weights_only` loading for `.bin` files;
+anything that needs more of pickle is refused, and no code from a model directory ever runs.
+Writing happens beside the target, is read back, then renamed: a half-written model never has
+the final name.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from yuren_core.chatml import IM_END, PAD, chat_template
+from yuren_core.errors import (
+    DamagedCheckpointError,
+    ModelFormatError,
+    ModelNotFoundError,
+    StorageError,
+    UnsafeCheckpointError,
+)
+from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
+from yuren_core.paths import atomic_directory, storing
+
+if TYPE_CHECKING:
+    from yuren_core.model.vision_tower import VisionTower
+
+VISION_TOWER_DIR = "vision_tower"
+_CONFIGS: dict[str, type[LlamaConfig]] = {
+    "llama": LlamaConfig,
+    "multimodal_llama": MultimodalLlamaConfig,
+}
+_COPY_AGAIN = "Copy or download the model again; the file on disk is not whole."
+
+
+def read_config(directory: Path) -> LlamaConfig:
+    """The config of a model directory.
+
+    Raises:
+        ModelNotFoundError: there is no such directory.
+        ModelFormatError: it holds no readable config, or a model of another architecture.
+    """
+    path = directory / "config.json"
+    if not directory.is_dir():
+        raise ModelNotFoundError(
+            f"there is no directory {directory}", "Check the path, or give a hub id (owner/name)."
+        )
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFormatError(
+            f"{directory} is no model directory: it has no config.json",
+            "Name the directory that holds config.json and *.safetensors.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelFormatError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
+    model_type = raw.get("model_type") if isinstance(raw, dict) else None
+    cls = _CONFIGS.get(model_type) if isinstance(model_type, str) else None
+    if cls is None:
+        raise ModelFormatError(
+            f"{path}: model_type {model_type!r} is none that yuren runs",
+            f"It runs: {', '.join(_CONFIGS)}.",
+        )
+    try:
+        return cls.from_dict(raw)
+    except Exception as error:
+        raise ModelFormatError(f"{path}: {error}", "Mend the value it names.") from error
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """The files that hold the weights, safetensors before `.bin`, all of them there.
+
+    Raises:
+        ModelFormatError: no weights at all.
+        DamagedCheckpointError: the index names a shard that is missing, or cannot be read.
+    """
+    for single, index in (
+        ("model.safetensors", "model.safetensors.index.json"),
+        ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+    ):
+        if (directory / index).is_file():
+            return _shards(directory / index)
+        if (directory / single).is_file():
+            return [directory / single]
+    raise ModelFormatError(
+        f"{directory} holds no weights: neither model.safetensors nor pytorch_model.bin",
+        "Copy the weight files beside config.json.",
+    )
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DamagedCheckpointError(f"{index} cannot be read: {error!r}", _COPY_AGAIN) from error
+    for name in names:
+        if Path(name).name != name:
+            raise DamagedCheckpointError(f"{index} names a file elsewhere: {name!r}", _COPY_AGAIN)
+        if not (index.parent / name).is_file():
+            raise DamagedCheckpointError(f"{index.parent / name} is missing", _COPY_AGAIN)
+    return [index.parent / name for name in names]
+
+
+def read_tensors(file: Path) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors of one weight file, memory-mapped, one at a time.
+
+    Raises:
+        DamagedCheckpointError: the file is cut off or no weight file.
+        UnsafeCheckpointError: a `.bin` that wants more than tensors.
+    """
+    if file.suffix == ".safetensors":
+        with _reading_safetensors(file), safe_open(file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 - no dict
+                yield name, weights.get_tensor(name)
+    else:
+        yield from _read_bin(file).items()
+
+
+@contextmanager
+def _reading_safetensors(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DamagedCheckpointError(
+            f"{file} is no whole safetensors file: {error}", _COPY_AGAIN
+        ) from error
+
+
+def _read_bin(file: Path) -> dict[str, Tensor]:
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeCheckpointError(
+            f"{file} wants to run code: it holds more than tensors",
+            "Do not load it. Ask its author for safetensors.",
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise DamagedCheckpointError(f"{file} cannot be read: {error}", _COPY_AGAIN) from error
+    if not isinstance(weights, dict) or not all(isinstance(t, Tensor) for t in weights.values()):
+        raise DamagedCheckpointError(f"{file} is no state dict of tensors", _COPY_AGAIN)
+    return weights
+
+
+def write_model_directory(
+    target: Path,
+    *,
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    image_tokens: int = 0,
+    vision_tower: VisionTower | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Write a model directory whole or not at all, and read it back.
+
+    Args:
+        target: its final place; a directory that is there is replaced at the end.
+        model: text-only or multimodal, in the dtype to be saved in.
+        tokenizer: with the control tokens.
+        image_tokens: patches of one picture (P), for the chat template; 0 for text only.
+        vision_tower: saved into `vision_tower/`.
+        provenance: sources and their hashes, versions, arguments.
+
+    Raises:
+        StorageError: it cannot be written, or does not read back as it was written.
+    """
+    tokenizer.chat_template = chat_template(image_tokens)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.convert_tokens_to_ids(IM_END),
+        pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
+    )
+    with atomic_directory(target) as draft:
+        with storing(target):
+            model.save_pretrained(draft)
+            tokenizer.save_pretrained(draft)
+            if vision_tower is not None:
+                vision_tower.save(draft / VISION_TOWER_DIR)
+            text = json.dumps(provenance or {}, indent=2, ensure_ascii=False, sort_keys=True)
+            (draft / "provenance.json").write_text(text + "\n", encoding="utf-8")
+        _read_back(draft, model)
+
+
+def _read_back(draft: Path, model: LlamaForCausalLM) -> None:
+    read_config(draft)
+    written = dict(model.state_dict())
+    if model.config.tie_word_embeddings:
+        written.pop("lm_head.weight", None)
+    for file in weight_files(draft):
+        for name, tensor in read_tensors(file):
+            original = written.pop(name, None)
+            if original is None or not torch.equal(tensor, original.to("cpu")):
+                raise StorageError(f"{name} did not read back as it was written", "Try again.")
+    if written:
+        raise StorageError(f"{min(written)} was not written", "Try again.")

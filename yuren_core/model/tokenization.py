@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Segments to ids and labels; which turns go when the context is full; ids back to text.
+
+Control tokens come from control segments alone, looked up by string: text is encoded with
+special tokens split, so a `<|im_end|>` that somebody typed is ordinary characters. Adjacent
+text is encoded in one piece, as a server does that renders the chat template into a string;
+so both give the same ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tokenizers.decoders import DecodeStream
+from transformers import PreTrainedTokenizerBase
+
+from yuren_core.chatml import (
+    CONTROL_TOKENS,
+    IM_END,
+    IMG_END,
+    IMG_PATCH,
+    IMG_START,
+    PAD,
+    ControlSegment,
+    ImageSegment,
+    Segment,
+    TextSegment,
+    generation_prompt,
+    render_message,
+)
+from yuren_core.errors import ContextLengthError, ModelFormatError, NoVisionTowerError
+from yuren_core.messages import ImagePart, Message, Role
+
+IGNORE_INDEX = -100
+"""The label of what is not learned; cross_entropy's own default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Ids, labels (both of length T) and the pictures whose patches are among the ids."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    images: tuple[ImagePart, ...] = ()
+
+    def __add__(self, other: Encoded) -> Encoded:
+        return Encoded(
+            self.input_ids + other.input_ids,
+            self.labels + other.labels,
+            self.images + other.images,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPrompt:
+    """A prompt that fits, and how many of the oldest turns had to go."""
+
+    encoded: Encoded
+    dropped_turns: int
+
+
+class ChatTokenizer:
+    """ChatML over a tokenizer of transformers.
+
+    Args:
+        tokenizer: a fast one that has `<|im_start|>` and `<|im_end|>`.
+        image_tokens: patches of one picture (P); 0 for a model that cannot see.
+
+    Raises:
+        ModelFormatError: the tokenizer is a slow one, or lacks control tokens.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, image_tokens: int = 0) -> None:
+        self.tokenizer = tokenizer
+        self.image_tokens = image_tokens
+        if not getattr(tokenizer, "is_fast", False):
+            raise ModelFormatError(
+                f"the tokenizer is a slow one ({type(tokenizer).__name__})",
+                "Save the model with a tokenizer.json.",
+            )
+        needed = CONTROL_TOKENS if image_tokens else CONTROL_TOKENS[:2]
+        vocabulary = tokenizer.get_vocab()
+        if missing := [token for token in needed if token not in vocabulary]:
+            raise ModelFormatError(
+                f"the tokenizer lacks {' '.join(missing)}",
+                "Prepare the base first: yuren-train prepare-base.",
+            )
+        self._control_ids = {
+            token: vocabulary[token] for token in (*CONTROL_TOKENS, PAD) if token in vocabulary
+        }
+        self._encode_message = lru_cache(maxsize=4096)(self._encode_message_uncached)
+
+    def control_id(self, token: str) -> int:
+        """The id of a control token, by its string."""
+        return self._control_ids[token]
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Ids of all control tokens that the tokenizer has, pad included."""
+        return frozenset(self._control_ids.values())
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Ids that end an answer: `<|im_end|>` and the tokenizer's own eos."""
+        eos = self.tokenizer.eos_token_id
+        return frozenset({self.control_id(IM_END)} | ({eos} if isinstance(eos, int) else set()))
+
+    def encode_text(self, text: str) -> list[int]:
+        """Ids of ordinary text; no control string in it becomes a control token."""
+        clean = text.encode("utf-8", "replace").decode() if not text.isascii() else text
+        ids = self.tokenizer(
+            clean, add_special_tokens=False, split_special_tokens=True, verbose=False
+        )["input_ids"]
+        return list(ids)
+
+    def encode(self, segments: Sequence[Segment]) -> Encoded:
+        """Ids and labels of segments, out of one pass.
+
+        Raises:
+            NoVisionTowerError: a picture, and the model cannot see.
+        """
+        ids: list[int] = []
+        labels: list[int] = []
+        images: list[ImagePart] = []
+        pending: list[TextSegment] = []
+
+        def flush() -> None:
+            new_ids, new_labels = self._encode_run(pending)
+            ids.extend(new_ids)
+            labels.extend(new_labels)
+            pending.clear()
+
+        for segment in segments:
+            match segment:
+                case TextSegment():
+                    pending.append(segment)
+                case ControlSegment(token, trainable):
+                    flush()
+                    ids.append(self.control_id(token))
+                    labels.append(ids[-1] if trainable else IGNORE_INDEX)
+                case ImageSegment(image):
+                    flush()
+                    new_ids = self._image_ids()
+                    ids.extend(new_ids)
+                    labels.extend([IGNORE_INDEX] * len(new_ids))
+                    images.append(image)
+        flush()
+        return Encoded(tuple(ids), tuple(labels), tuple(images))
+
+    def _encode_run(self, run: Sequence[TextSegment]) -> tuple[list[int], list[int]]:
+        """Encode adjacent text in one piece; label the tokens that are wholly trainable.
+
+        A run is untrained text (the role's header), then perhaps trained text. A token that
+        merges the end of the one with the start of the other is not learned: the model never
+        has to write it, since the header is given.
+        """
+        text = "".join(segment.text for segment in run)
+        ids = self.encode_text(text) if text else []
+        header = "".join(segment.text for segment in run if not segment.trainable)
+        if len(header) == len(text):
+            return ids, [IGNORE_INDEX] * len(ids)
+        header_ids = self.encode_text(header) if header else []
+        shared = common_prefix_length(header_ids, ids)
+        start = shared if shared == len(header_ids) else shared + 1
+        return ids, [IGNORE_INDEX] * start + ids[start:]
+
+    def _image_ids(self) -> list[int]:
+        if not self.image_tokens:
+            raise NoVisionTowerError("the model cannot see pictures", "Remove the picture.")
+        patches = [self.control_id(IMG_PATCH)] * self.image_tokens
+        return [self.control_id(IMG_START), *patches, self.control_id(IMG_END)]
+
+    def _encode_message_uncached(self, message: Message, closed: bool) -> Encoded:
+        return self.encode(render_message(message, closed=closed))
+
+    def encode_prompt(self, messages: Sequence[Message], *, budget: int) -> FittedPrompt:
+        """A conversation as the prompt of a reply, cut to a budget by whole turns.
+
+        A turn is a user's message with the answers after it. The system prompt stays, the
+        oldest turns go first, the newest never does. A last message of the assistant's is left
+        open, so that it is continued.
+
+        Args:
+            messages: the conversation, oldest first.
+            budget: tokens that the prompt may have.
+
+        Returns:
+            The prompt and the number of turns that were dropped.
+
+        Raises:
+            ContextLengthError: system prompt and newest turn alone are longer than the budget.
+            NoVisionTowerError: a picture, and the model cannot see.
+        """
+        resume = bool(messages) and messages[-1].role is Role.ASSISTANT
+        system: list[Encoded] = []
+        turns: list[list[Encoded]] = []
+        for index, message in enumerate(messages):
+            is_open = resume and index == len(messages) - 1
+            encoded = self._encode_message(message, not is_open)
+            if message.role is Role.SYSTEM and not turns:
+                system.append(encoded)
+            elif message.role is Role.USER or not turns:
+                turns.append([encoded])
+            else:
+                turns[-1].append(encoded)
+        opening = [] if resume else [self.encode(generation_prompt())]
+        sizes = [sum(len(part.input_ids) for part in turn) for turn in turns]
+        fixed = sum(len(part.input_ids) for part in [*system, *opening])
+        first, total = 0, fixed + sum(sizes)
+        while total > budget and first < len(turns) - 1:
+            total -= sizes[first]
+            first += 1
+        if total > budget:
+            raise ContextLengthError(
+                f"the message has {total} tokens with its system prompt, but only {budget} fit",
+                "Shorten it, or lower max_new_tokens to leave more room for it.",
+            )
+        parts = [*system, *(part for turn in turns[first:] for part in turn), *opening]
+        return FittedPrompt(
+            Encoded(
+                tuple(i for part in parts for i in part.input_ids),
+                tuple(i for part in parts for i in part.labels),
+                tuple(i for part in parts for i in part.images),
+            ),
+            dropped_turns=first,
+        )
+
+    def decode_stream(self) -> StreamDecoder:
+        """A decoder for one answer."""
+        return StreamDecoder(self.tokenizer)
+
+
+class StreamDecoder:
+    """Ids to text, one at a time: a character of several tokens comes when it is whole."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._backend = tokenizer.backend_tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def step(self, token_id: int) -> str:
+        """The text that has become certain with this id; often empty inside a character."""
+        return self._stream.step(self._backend, token_id) or ""
+
+
+def common_prefix_length(left: Sequence[object], right: Sequence[object]) -> int:
+    """How many items at the start are equal."""
+    length = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length
