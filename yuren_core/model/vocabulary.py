@@ -106,7 +106,7 @@ def _add_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
 def _embedding_weights(model: PreTrainedModel) -> list[torch.Tensor]:
     """Input and output embedding, `(V, D)` each; only one where they are tied."""
     weights: list[torch.Tensor] = []
-    output = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    output = model.get_output_embeddings()
     for module in (model.get_input_embeddings(), output):
         weight = getattr(module, "weight", None)
         if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
