@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The eye: open_clip's ViT encoder, (B, 3, H, W) -> (B, P, C).
+
+What it gives are the patches' hidden states behind one transformer block, without the class
+token, before any final norm, pooling or projection: what LLaVA reads as `hidden_states[-2]`. It
+is always frozen and in eval mode. Only the visual half of a CLIP is ever built. A tower that is
+no plain CLIP ViT (a ResNet, a timm model) is refused. `open_clip` is imported on first use.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from yuren_core.errors import ModelFormatError, ModelNotFoundError, StorageError
+from yuren_core.model.open_clip_files import (
+    CONFIG_NAME,
+    VISUAL_PREFIX,
+    WEIGHTS_NAME,
+    build_transform,
+    build_visual,
+    fetch,
+    read_config,
+    read_weights,
+)
+from yuren_core.paths import atomic_write, storing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_LOCAL_PREFIX = "local-dir:"
+_LONGEST_ASPECT = 100  # a picture a pixel high would be resized to gigabytes
+
+
+class VisionTower(nn.Module):
+    """A frozen CLIP ViT that turns pictures into patch features.
+
+    Args:
+        visual: open_clip's VisionTransformer.
+        config: `model_cfg` and `preprocess_cfg`, as open_clip_config.json has them.
+        select_layer: the block whose output is read, counted from the end: -1 is the last.
+
+    Raises:
+        ModelFormatError: the tower has no such layer, or its preprocessing is not known.
+    """
+
+    def __init__(self, visual: Any, config: Mapping[str, Any], select_layer: int = -2) -> None:
+        super().__init__()
+        self.visual = visual
+        layers = len(visual.transformer.resblocks)
+        if not -layers <= select_layer <= -1:
+            raise ModelFormatError(
+                f"the vision tower has {layers} layers; layer {select_layer} cannot be read",
+                f"Set mm_vision_select_layer to a number from -{layers} to -1.",
+            )
+        self.select_layer = select_layer
+        self._config = deepcopy(dict(config))
+        self._transform = build_transform(config, self.image_size)
+        self.requires_grad_(False)
+        self.eval()
+
+    @classmethod
+    def from_directory(
+        cls, path: Path | str, select_layer: int = -2, *, dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Read a tower from open_clip's local-dir layout.
+
+        Args:
+            path: a directory with `open_clip_config.json` and `open_clip_model.safetensors`; the
+                latter holds a whole CLIP or only its `visual.*`.
+            select_layer: as for the class.
+            dtype: of the weights in memory, whatever the file has.
+
+        Raises:
+            ModelFormatError: no such files, or a tower of another kind.
+            DamagedCheckpointError: a file that is cut off or unreadable.
+        """
+        directory = Path(path)
+        config = read_config(directory / CONFIG_NAME)
+        weights = read_weights(directory / WEIGHTS_NAME, dtype)
+        return cls(build_visual(config, weights, str(directory)), config, select_layer)
+
+    @classmethod
+    def from_name(
+        cls, ref: str, select_layer: int = -2, *, dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Read a tower by its name, fetching it where it is not cached.
+
+        Args:
+            ref: `hf-hub:ORG/NAME`, `ARCH/TAG` of open_clip's own list such as
+                `ViT-L-14/datacomp_xl_s13b_b90k`, or a directory.
+            select_layer: as for the class.
+            dtype: of the weights in memory.
+
+        Raises:
+            ModelNotFoundError: no such directory, architecture or tag.
+            DownloadError: the network failed, or the hub has no such model.
+            UnsafeCheckpointError: a pickle that wants more than tensors.
+            ModelFormatError, DamagedCheckpointError: as `from_directory`.
+        """
+        directory = ref.removeprefix(_LOCAL_PREFIX)
+        if Path(directory).is_dir():
+            return cls.from_directory(directory, select_layer, dtype=dtype)
+        if ref.startswith((_LOCAL_PREFIX, "/", ".", "~")):
+            raise ModelNotFoundError(
+                f"there is no directory {directory}", "Check the vision tower's path."
+            )
+        config, file = fetch(ref)
+        return cls(build_visual(config, read_weights(file, dtype), ref), config, select_layer)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """A copy of `model_cfg` and `preprocess_cfg`."""
+        return deepcopy(self._config)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the input, in pixels."""
+        height, width = self.visual.image_size
+        return int(height), int(width)
+
+    @property
+    def num_patches(self) -> int:
+        """Features of one picture (P)."""
+        rows, columns = self.visual.grid_size
+        return int(rows * columns)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of a feature (C)."""
+        return int(self.visual.conv1.out_channels)
+
+    def preprocess(self, images: Sequence[Image]) -> Tensor:
+        """Resize, crop and normalise as open_clip does at evaluation.
+
+        A picture over a hundred times as long as wide is first cut to its middle.
+
+        Args:
+            images: RGB pictures of any size.
+
+        Returns:
+            `pixel_values`, (B, 3, H, W) fp32, on the CPU.
+        """
+        if not images:
+            return torch.empty(0, 3, *self.image_size)
+        return torch.stack([self._transform(_bounded(image)) for image in images])
+
+    @torch.no_grad()
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        """Encode pictures.
+
+        Args:
+            pixel_values: (B, 3, H, W), any float dtype, on any device.
+
+        Returns:
+            (B, P, C) in the tower's dtype and on its device.
+        """
+        output = self.visual.forward_intermediates(
+            pixel_values.to(self.visual.conv1.weight),
+            indices=[self.select_layer],
+            stop_early=True,
+            normalize_intermediates=False,
+            intermediates_only=True,
+            output_fmt="NLC",
+        )
+        features: Tensor = output["image_intermediates"][0]
+        return features
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in eval mode, whatever the model around it does."""
+        return super().train(False)
+
+    def save(self, directory: Path | str) -> None:
+        """Write config and `visual.*` so that `from_directory` reads them.
+
+        Args:
+            directory: made where it is not there.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        target = Path(directory)
+        weights = {
+            f"{VISUAL_PREFIX}{name}": tensor.detach().cpu().contiguous()
+            for name, tensor in self.visual.state_dict().items()
+        }
+        with storing(target):
+            target.mkdir(parents=True, exist_ok=True)
+            try:
+                save_file(weights, target / WEIGHTS_NAME, metadata={"format": "pt"})
+            except SafetensorError as error:
+                raise StorageError(
+                    f"cannot write {target / WEIGHTS_NAME}: {error}",
+                    "Free some space or choose another place.",
+                ) from error
+        atomic_write(target / CONFIG_NAME, json.dumps(self._config, indent=2) + "\n")
+
+
+def _bounded(image: Image) -> Image:
+    """The middle of a picture whose sides differ by more than `_LONGEST_ASPECT`."""
+    width, height = image.size
+    longest = min(width, height) * _LONGEST_ASPECT
+    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+    return image.crop((left, top, width - left, height - top)) if left or top else image
