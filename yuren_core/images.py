@@ -11,6 +11,7 @@ Pillow, so nothing that runs before the chat's first frame may import this modul
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
 import struct
@@ -70,6 +71,7 @@ _DECODER_ERRORS = (
 )
 """What Pillow's decoders raise on hostile bytes."""
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or it writes over the terminal
 _warnings_lock = threading.Lock()  # warnings.catch_warnings is not safe between threads
 
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import struct
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -321,6 +324,20 @@ def test_bomb_is_refused_before_decoding(
         warnings.simplefilter("always")
         assert "more than 100 million pixels" in refused(path).message
     assert caught == []
+
+
+def test_nothing_is_written_to_the_terminal(tmp_path: Path) -> None:
+    data = bytearray(encoded(quarters(), "TIFF"))
+    entry = data.index(struct.pack("<HHI", 277, 3, 1))  # samples per pixel
+    data[entry + 8 : entry + 10] = struct.pack("<H", 2048)
+    path = tmp_path / "many samples.tif"
+    path.write_bytes(data)
+    code = (
+        "import contextlib; from yuren_core.images import ImageError, open_rgb\n"
+        f"with contextlib.suppress(ImageError): open_rgb({str(path)!r})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("", "")
 
 
 def test_oversized_file_is_not_read(tmp_path: Path) -> None:

@@ -86,8 +86,7 @@ def build_transform(
     Raises:
         ModelFormatError: a setting that open_clip does not know.
     """
-    from open_clip import image_transform_v2
-    from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+    from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 
     try:
         settings = merge_preprocess_dict(PreprocessCfg(), config.get("preprocess_cfg") or {})

@@ -105,7 +105,7 @@ class VisionTower(nn.Module):
             ModelFormatError, DamagedCheckpointError: as `from_directory`.
         """
         directory = ref.removeprefix(_LOCAL_PREFIX)
-        if Path(directory).is_dir():
+        if directory and Path(directory).is_dir():
             return cls.from_directory(directory, select_layer, dtype=dtype)
         if ref.startswith((_LOCAL_PREFIX, "/", ".", "~")):
             raise ModelNotFoundError(
