@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`yuren-train`: quick help, lazy commands, errors in words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from yuren_core import __version__
+from yuren_core.errors import StorageError, UsageError
+from yuren_train import cli
+from yuren_train.cli import LazyCommand, LazyGroup, main
+
+HEAVY = {"torch", "transformers", "open_clip", "deepspeed", "bitsandbytes", "textual"}
+
+
+@click.command()
+@click.argument("what")
+def sample(what: str) -> None:
+    """A command of these tests."""
+    match what:
+        case "usage":
+            raise UsageError("the value is 7", "Give 8.")
+        case "storage":
+            raise StorageError("the disk is full")
+        case "interrupt":
+            raise KeyboardInterrupt
+    click.echo(f"did {what}")
+
+
+def group() -> LazyGroup:
+    commands = {
+        "sample": LazyCommand(f"{__name__}:sample", "Do something."),
+        "absent": LazyCommand("no_such_module:command", "Never imported."),
+    }
+    return LazyGroup(name="train", lazy_commands=commands)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["no-such-command"]])
+def test_no_heavy_module_is_loaded_in_a_fresh_interpreter(arguments: list[str]) -> None:
+    code = (
+        "import atexit, sys; atexit.register(lambda: print('LOADED', *sys.modules));"
+        f"sys.argv = ['yuren-train', *{arguments}];"
+        "from yuren_train.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said, _, loaded = done.stdout.partition("LOADED")
+    assert "yuren_train.cli" in loaded.split()
+    assert not HEAVY & {name.split(".")[0] for name in loaded.split()}
+    assert done.returncode == (2 if arguments == ["no-such-command"] else 0)
+    assert "Traceback" not in said + done.stderr
+
+
+def test_the_installed_command_prints_its_help() -> None:
+    command = Path(sys.executable).with_name("yuren-train")
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: yuren-train")
+    assert "next" in done.stdout
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"yuren-train, version {__version__}\n"
+
+
+def test_help_lists_commands_without_importing_them() -> None:
+    result = CliRunner().invoke(group(), ["--help"])
+    assert result.exit_code == 0
+    assert "Never imported." in result.output
+    assert result.output.index("sample") < result.output.index("absent")
+
+
+def test_every_command_of_the_group_can_be_imported() -> None:
+    for name, lazy in cli.COMMANDS.items():
+        command = lazy.load()
+        assert isinstance(command, click.Command), name
+
+
+def test_a_lazy_command_runs() -> None:
+    result = CliRunner().invoke(group(), ["sample", "work"])
+    assert (result.exit_code, result.output) == (0, "did work\n")
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "shown"),
+    [
+        ("usage", 2, "Error: the value is 7\nGive 8.\n"),
+        ("storage", 1, "Error: the disk is full\n"),
+    ],
+)
+def test_errors_are_words_on_stderr_and_an_exit_code(what: str, code: int, shown: str) -> None:
+    result = CliRunner().invoke(group(), ["sample", what])
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", shown)
+
+
+def test_an_interrupt_ends_without_a_trace() -> None:
+    result = CliRunner().invoke(group(), ["sample", "interrupt"])
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `yuren-train`: a group whose commands are imported when they are called.
+
+So `--help` answers at once: a command's name and one line of help stand in `COMMANDS`, its
+module, which may import torch, is loaded only to run it or to show its own help.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from yuren_core import __version__
+from yuren_core.errors import YurenError
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command lives, as "module:attribute", and its line in the group's help."""
+
+    target: str
+    help: str
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+COMMANDS: Mapping[str, LazyCommand] = {}
+"""Every command of `yuren-train`, in the order in which one uses them."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports its commands when they are called, and shows errors, not traces.
+
+    Args:
+        lazy_commands: the commands by name.
+    """
+
+    def __init__(self, *args: Any, lazy_commands: Mapping[str, LazyCommand], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy_commands = lazy_commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of use."""
+        return [*self.lazy_commands, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself; imports it."""
+        lazy = self.lazy_commands.get(cmd_name)
+        return lazy.load() if lazy else super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help, from `lazy_commands`; imports none."""
+        rows = [(name, lazy.help) for name, lazy in self.lazy_commands.items()]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a YurenError is printed on stderr and sets the exit code."""
+        try:
+            return super().invoke(ctx)
+        except YurenError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise click.exceptions.Exit(error.exit_code) from error
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy_commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="yuren-train")
+def main() -> None:
+    """Make a multimodal LLaMA: text, then the projector, then everything.
+
+    This release can only chat (see yuren-chat); the commands that train arrive with the next
+    one.
+    """
