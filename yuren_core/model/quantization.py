@@ -20,6 +20,7 @@ from yuren_core.protocol import Device, LoadMode
 Scheme = Literal["none", "int8", "llm_int8", "nf4"]
 
 _DEQUANTIZE_FROM = 32  # rows; from here on a plain bf16 product of restored weights is faster
+_KERNEL_WIDTH = 16  # torch's int8 kernel reads rows in such steps, beyond their end if need be
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Int8Linear(nn.Module):
         self.register_buffer("weight", torch.empty(out_features, in_features, dtype=torch.int8))
         self.register_buffer("scale", torch.empty(out_features, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, dtype=dtype)) if bias else None
+        self._fits_kernel = dtype == torch.bfloat16 and in_features % _KERNEL_WIDTH == 0
 
     def quantize(self, weight: Tensor) -> None:
         """Take over the weights of a plain layer, (N, K) of any float dtype."""
@@ -107,11 +109,11 @@ class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) to (..., N), in the dtype of `x`."""
         flat = x.reshape(-1, self.in_features)  # (M, K)
-        if flat.shape[0] >= _DEQUANTIZE_FROM or x.dtype != torch.bfloat16:
-            restored = self.weight.to(x.dtype) * self.scale.to(x.dtype).unsqueeze(1)
-            product = flat @ restored.T
+        if self._fits_kernel and flat.shape[0] < _DEQUANTIZE_FROM:
+            product = torch._weight_int8pack_mm(flat.contiguous(), self.weight, self.scale)
         else:
-            product = torch._weight_int8pack_mm(flat, self.weight, self.scale)
+            restored = self.weight.to(x.dtype) * self.scale.unsqueeze(1)
+            product = flat @ restored.T
         if self.bias is not None:
             product = product + self.bias
         return product.reshape(*x.shape[:-1], self.out_features)

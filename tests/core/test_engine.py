@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decoding: equal to transformers', equal with and without cache, and every setting acts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from yuren_core.chatml import render
+from yuren_core.errors import ContextLengthError, NoVisionTowerError
+from yuren_core.inference.engine import Engine
+from yuren_core.messages import ImagePart, Message, Role
+from yuren_core.model.loading import LoadedModel, load_model
+from yuren_core.protocol import Cancelled, Completed, Delta, Prompt
+from yuren_core.sampling_params import SamplingParams
+
+GREEDY = SamplingParams(temperature=0, repetition_penalty=1, max_new_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def text(text_model: Path) -> LoadedModel:
+    return load_model(str(text_model), load="fp32", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def multimodal(multimodal_model: Path) -> LoadedModel:
+    return load_model(str(multimodal_model), load="fp32", device="cpu")
+
+
+def user(content: str, *images: ImagePart) -> Message:
+    return Message.of(Role.USER, content, images)
+
+
+def answer(
+    engine: Engine, messages: list[Message], sampling: SamplingParams = GREEDY
+) -> tuple[str, Prompt, Completed | Cancelled]:
+    events = list(engine.generate(messages, sampling))
+    prompt, end = events[0], events[-1]
+    assert isinstance(prompt, Prompt)
+    assert isinstance(end, Completed | Cancelled)
+    deltas = [event for event in events[1:-1] if isinstance(event, Delta)]
+    assert len(deltas) == len(events) - 2
+    return "".join(delta.text for delta in deltas), prompt, end
+
+
+def test_greedy_text_equals_transformers_generate(text: LoadedModel) -> None:
+    messages = [user("What is the capital of France?")]
+    ids = text.tokenizer.encode(render(messages, generate=True)).input_ids
+    ruled_out = text.tokenizer.control_ids - text.tokenizer.stop_ids
+    theirs = text.model.generate(
+        torch.tensor([ids]),
+        max_new_tokens=24,
+        do_sample=False,
+        suppress_tokens=[
+            *ruled_out,
+            *range(len(text.tokenizer.tokenizer), text.model.config.vocab_size),
+        ],
+        eos_token_id=sorted(text.tokenizer.stop_ids),
+    )[0, len(ids) :]
+    expected = text.tokenizer.tokenizer.decode(theirs, skip_special_tokens=True)
+    ours, _, end = answer(Engine(text), messages)
+    assert ours == expected.rstrip("\ufffd")
+    assert end.completion_tokens == len(theirs)
+
+
+def test_a_second_turn_is_cached_and_equal_to_uncached(text: LoadedModel) -> None:
+    engine = Engine(text)
+    first = [user("Tell me of the capital of France. " * 5)]
+    reply, prompt, _ = answer(engine, first)
+    assert prompt.cached_tokens == 0
+    second = [*first, Message.of(Role.ASSISTANT, reply), user("And?")]
+    cached, prompt, _ = answer(engine, second)
+    assert prompt.cached_tokens > 0.5 * prompt.prompt_tokens
+    uncached, fresh, _ = answer(Engine(text), second)
+    assert fresh.cached_tokens == 0
+    assert cached == uncached
+
+
+def test_an_edited_history_reuses_only_what_is_shared(text: LoadedModel) -> None:
+    engine = Engine(text)
+    answer(engine, [user("The capital of France is a city of some size.")])
+    edited = [user("The capital of Spain is a city of some size.")]
+    ours, prompt, _ = answer(engine, edited)
+    assert 0 < prompt.cached_tokens < 20
+    assert ours == answer(Engine(text), edited)[0]
+    again, prompt, _ = answer(engine, edited)
+    assert prompt.cached_tokens == prompt.prompt_tokens - 1
+    assert again == ours
+
+
+def test_pictures_are_seen_and_told_apart(
+    multimodal: LoadedModel, pictures: list[ImagePart]
+) -> None:
+    answers = {answer(Engine(multimodal), [user("What?", picture)])[0] for picture in pictures}
+    assert len(answers) == len(pictures)
+
+
+def test_pictures_of_earlier_turns_are_cached_and_still_seen(
+    multimodal: LoadedModel, pictures: list[ImagePart]
+) -> None:
+    engine = Engine(multimodal)
+    first = [user("What?", *pictures[:2])]
+    reply, prompt, _ = answer(engine, first)
+    assert prompt.prompt_tokens > 2 * multimodal.image_cost
+    second = [*first, Message.of(Role.ASSISTANT, reply), user("And this?", pictures[2])]
+    cached, prompt, _ = answer(engine, second)
+    assert prompt.cached_tokens > 2 * multimodal.image_cost
+    assert cached == answer(Engine(multimodal), second)[0]
+    swapped = [user("What?", pictures[2], pictures[1]), *second[1:]]
+    other, prompt, _ = answer(engine, swapped)
+    assert prompt.cached_tokens < multimodal.image_cost  # another picture is another prefix
+    assert other == answer(Engine(multimodal), swapped)[0]
+    assert other != cached
+
+
+def test_a_picture_goes_through_the_tower_once(
+    multimodal: LoadedModel, pictures: list[ImagePart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tower = multimodal.vision_tower
+    assert tower is not None
+    seen: list[int] = []
+    original = tower.forward
+
+    def forward(pixel_values: torch.Tensor) -> torch.Tensor:
+        seen.append(pixel_values.shape[0])
+        return original(pixel_values)
+
+    monkeypatch.setattr(tower, "forward", forward)
+    engine = Engine(multimodal)
+    for question in ("one", "two", "three"):
+        answer(engine, [Message.of(Role.SYSTEM, question), user("x", pictures[0])])
+    assert seen == [1]
+
+
+def test_a_long_prompt_in_chunks_equals_one_pass(
+    text: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [user("many words in a long prompt " * 8)]
+    whole = answer(Engine(text), messages)[0]
+    monkeypatch.setattr("yuren_core.inference.engine.PREFILL_CHUNK", 7)
+    assert answer(Engine(text), messages)[0] == whole
+
+
+def test_a_cancel_takes_effect_within_one_token(text: LoadedModel) -> None:
+    engine = Engine(text)
+    asked = 0
+
+    def is_cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 6
+
+    events = list(engine.generate([user("go")], GREEDY, is_cancelled=is_cancelled))
+    end = events[-1]
+    assert isinstance(end, Cancelled)
+    assert end.completion_tokens <= 6
+    partial = "".join(event.text for event in events if isinstance(event, Delta))
+    follow = [user("go"), Message.of(Role.ASSISTANT, partial), user("and?")]
+    assert answer(engine, follow)[0] == answer(Engine(text), follow)[0]
+
+
+def test_a_cancel_in_the_prompt_leaves_a_sound_cache(
+    text: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yuren_core.inference.engine.PREFILL_CHUNK", 8)
+    engine = Engine(text)
+    messages = [user("a prompt of several chunks, stopped in the middle " * 3)]
+    calls = iter([False, False, True])
+    events = list(engine.generate(messages, GREEDY, is_cancelled=lambda: next(calls, True)))
+    assert isinstance(events[-1], Cancelled)
+    assert events[-1].completion_tokens == 0
+    assert answer(engine, messages)[0] == answer(Engine(text), messages)[0]
+
+
+def test_an_answer_dropped_half_way_leaves_a_sound_cache(text: LoadedModel) -> None:
+    engine = Engine(text)
+    messages = [user("go on")]
+    stream = engine.generate(messages, GREEDY)
+    for _ in range(4):
+        next(stream)
+    stream.close()
+    assert answer(engine, messages)[0] == answer(Engine(text), messages)[0]
+
+
+# ---------------------------------------------------------------- settings that must act
+
+
+def sample(loaded: LoadedModel, **settings: object) -> str:
+    values = {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0, "seed": 7, **settings}
+    params = SamplingParams(**{"max_new_tokens": 24, **values})  # type: ignore[arg-type]
+    return answer(Engine(loaded), [user("Tell me.")], params)[0]
+
+
+def test_seed_decides(text: LoadedModel) -> None:
+    assert sample(text, seed=1) == sample(text, seed=1)
+    assert len({sample(text, seed=seed) for seed in range(5)}) == 5
+    assert sample(text, seed=None) != sample(text, seed=None)
+
+
+def test_temperature_zero_is_greedy_and_others_are_not(text: LoadedModel) -> None:
+    greedy = answer(Engine(text), [user("Tell me.")])[0]
+    assert sample(text, temperature=0, seed=1) == sample(text, temperature=0, seed=2) == greedy
+    assert sample(text, temperature=1.0) != greedy
+    assert sample(text, temperature=0.5) != sample(text, temperature=2.0)
+
+
+@pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 0.999}])
+def test_a_filter_at_its_narrowest_is_greedy(text: LoadedModel, narrow: dict[str, float]) -> None:
+    greedy = answer(Engine(text), [user("Tell me.")])[0]
+    assert sample(text, temperature=1.5, **narrow) == greedy
+    assert sample(text, temperature=1.5) != greedy
+
+
+def test_repetition_penalty_acts(text: LoadedModel) -> None:
+    plain = answer(Engine(text), [user("Tell me.")])[0]
+    params = SamplingParams(temperature=0, repetition_penalty=1.8, max_new_tokens=24)
+    assert answer(Engine(text), [user("Tell me.")], params)[0] != plain
+
+
+def test_max_new_tokens_ends_the_answer(text: LoadedModel) -> None:
+    params = SamplingParams(temperature=0, repetition_penalty=1, max_new_tokens=5)
+    short, _, end = answer(Engine(text), [user("Tell me.")], params)
+    assert isinstance(end, Completed)
+    assert (end.finish_reason, end.completion_tokens) == ("length", 5)
+    assert answer(Engine(text), [user("Tell me.")])[0].startswith(short)
+
+
+def test_a_stop_string_ends_the_answer_before_it(text: LoadedModel) -> None:
+    whole = answer(Engine(text), [user("Tell me.")])[0]
+    stop = whole[6:9]
+    params = SamplingParams(
+        temperature=0, repetition_penalty=1, max_new_tokens=24, stop=(stop, "never there")
+    )
+    ours, _, end = answer(Engine(text), [user("Tell me.")], params)
+    assert ours == whole[: whole.index(stop)]
+    assert isinstance(end, Completed)
+    assert end.finish_reason == "stop"
+
+
+def test_control_tokens_and_padding_rows_are_never_drawn(multimodal: LoadedModel) -> None:
+    engine = Engine(multimodal)
+    tokenizer = multimodal.tokenizer
+    drawable = {i for i in range(engine.loaded.model.config.vocab_size) if not engine._forbidden[i]}
+    assert max(drawable) < len(tokenizer.tokenizer)
+    assert drawable & tokenizer.control_ids == tokenizer.stop_ids & tokenizer.control_ids
+
+
+def test_text_streams_without_broken_characters(text: LoadedModel) -> None:
+    for seed in range(20):
+        params = SamplingParams(temperature=2.0, top_p=1, seed=seed, max_new_tokens=40)
+        for event in Engine(text).generate([user("请说中文 🦙")], params):
+            if isinstance(event, Delta):
+                event.text.encode("utf-8")
+
+
+# ---------------------------------------------------------------- the context
+
+
+def test_the_context_ends_an_answer(text: LoadedModel) -> None:
+    params = SamplingParams(temperature=0, repetition_penalty=1, max_new_tokens=10_000)
+    fill = len(text.tokenizer.encode(render([user("")], generate=True)).input_ids)
+    room = text.context_length - text.context_length // 4 - fill
+    words = text.tokenizer.tokenizer.decode(text.tokenizer.encode_text("word " * 600)[: room - 2])
+    _, prompt, end = answer(Engine(text), [user(words)], params)
+    assert isinstance(end, Completed)
+    assert prompt.prompt_tokens + end.completion_tokens <= text.context_length
+
+
+def test_old_turns_are_dropped_and_counted(text: LoadedModel) -> None:
+    messages: list[Message] = []
+    for number in range(12):
+        messages += [user(f"question {number} " * 6), Message.of(Role.ASSISTANT, "yes " * 10)]
+    messages.append(user("last"))
+    _, prompt, _ = answer(Engine(text), messages)
+    assert prompt.dropped_turns > 0
+    assert prompt.prompt_tokens <= text.context_length - GREEDY.max_new_tokens
+
+
+def test_a_prompt_longer_than_the_context_is_refused(text: LoadedModel) -> None:
+    engine = Engine(text)
+    with pytest.raises(ContextLengthError):
+        answer(engine, [user("word " * 2000)])
+    assert answer(engine, [user("short")])[0] == answer(Engine(text), [user("short")])[0]
+
+
+def test_a_blind_model_refuses_pictures(text: LoadedModel, pictures: list[ImagePart]) -> None:
+    with pytest.raises(NoVisionTowerError):
+        answer(Engine(text), [user("What?", pictures[0])])
