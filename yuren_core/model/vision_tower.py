@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _LOCAL_PREFIX = "local-dir:"
-_LONGEST_ASPECT = 100  # a picture a pixel high would be resized to gigabytes
+_LONGEST_ASPECT = 100  # how many times longer than wide a picture may be
 
 
 class VisionTower(nn.Module):
@@ -139,7 +139,8 @@ class VisionTower(nn.Module):
     def preprocess(self, images: Sequence[Image]) -> Tensor:
         """Resize, crop and normalise as open_clip does at evaluation.
 
-        A picture over a hundred times as long as wide is first cut to its middle.
+        A picture over a hundred times as long as wide is first cut to its middle: a hairline
+        would be resized to gigabytes, or to no height at all.
 
         Args:
             images: RGB pictures of any size.
@@ -149,7 +150,7 @@ class VisionTower(nn.Module):
         """
         if not images:
             return torch.empty(0, 3, *self.image_size)
-        return torch.stack([self._transform(_bounded(image)) for image in images])
+        return torch.stack([self._transform(self._bounded(image)) for image in images])
 
     @torch.no_grad()
     def forward(self, pixel_values: Tensor) -> Tensor:
@@ -161,8 +162,11 @@ class VisionTower(nn.Module):
         Returns:
             (B, P, C) in the tower's dtype and on its device.
         """
+        weight: Tensor = self.visual.conv1.weight
+        if not len(pixel_values):  # open_clip cannot reshape nothing
+            return weight.new_empty(0, self.num_patches, self.hidden_size)
         output = self.visual.forward_intermediates(
-            pixel_values.to(self.visual.conv1.weight),
+            pixel_values.to(weight),
             indices=[self.select_layer],
             stop_early=True,
             normalize_intermediates=False,
@@ -204,10 +208,9 @@ class VisionTower(nn.Module):
                 ) from error
         atomic_write(target / CONFIG_NAME, json.dumps(self._config, indent=2) + "\n")
 
-
-def _bounded(image: Image) -> Image:
-    """The middle of a picture whose sides differ by more than `_LONGEST_ASPECT`."""
-    width, height = image.size
-    longest = min(width, height) * _LONGEST_ASPECT
-    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
-    return image.crop((left, top, width - left, height - top)) if left or top else image
+    def _bounded(self, image: Image) -> Image:
+        """The middle of a picture whose sides differ too much to be resized."""
+        width, height = image.size
+        longest = min(width, height) * min(_LONGEST_ASPECT, *self.image_size)
+        left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+        return image.crop((left, top, width - left, height - top)) if left or top else image
