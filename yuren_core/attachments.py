@@ -104,11 +104,9 @@ def printable(path: Path | str) -> str:
 
 def _readings(text: str) -> Iterator[Iterable[str]]:
     """Ways to cut a paste into paths, the likeliest first."""
-    bare = text.strip(_BLANK)
-    lines = [line.strip(_BLANK) for line in re.split(r"[\r\n]+", bare)]
-    yield [bare]
-    yield _words(text)
+    lines = [line.strip(_BLANK) for line in re.split(r"[\r\n]+", text.strip(_BLANK))]
     yield lines
+    yield _words(text)
     yield [word for line in lines for word in (_words(line) or [line])]
     yield [part for line in lines for part in _PATH_AHEAD.split(line)]
 

@@ -75,6 +75,16 @@ def test_a_name_that_exists_as_written_wins(home: Path) -> None:
         assert resolve_path(name) == Path(name)
 
 
+def test_a_pasted_name_that_exists_as_written_wins(home: Path) -> None:
+    for name in (r"back\slash.png", "backslash.png"):
+        (home / name).touch()
+    assert paths_in_paste(r"back\slash.png") == (Path(r"back\slash.png"),)
+
+
+def test_an_escaped_blank_at_the_end_belongs_to_the_name() -> None:
+    assert resolve_path("/d/cat\\ ") == Path("/d/cat ")
+
+
 def test_variables_are_not_expanded(home: Path) -> None:
     assert resolve_path("$HOME/cat.png") == Path("$HOME/cat.png")
 
@@ -121,6 +131,8 @@ def test_unknown_user_stays_literal(home: Path) -> None:
         ("'{home}/my cat.png' '{home}/cat.png' ", ["my cat.png", "cat.png"]),
         (r"{home}/my\ cat.png {home}/b\&w\ \(1\).gif", ["my cat.png", "b&w (1).gif"]),
         ("{home}/my cat.png\r\n{home}/it's.JPG\r\n", ["my cat.png", "it's.JPG"]),
+        ("my cat.png\nit's.JPG", ["my cat.png", "it's.JPG"]),
+        ("'{home}/my cat.png'\n{home}/it's.JPG", ["my cat.png", "it's.JPG"]),
         ("{home}/cat.png\r{home}/100%.png", ["cat.png", "100%.png"]),
         ("file://{home}/my%20cat.png\nfile://{home}/cat.png\n", ["my cat.png", "cat.png"]),
         ("file://{home}/my%20cat.png file://localhost{home}/cat.png", ["my cat.png", "cat.png"]),
@@ -176,11 +188,10 @@ WAYS: list[Callable[[Path], str]] = [
     lambda path: path.as_uri(),
     lambda path: shlex.quote(path.as_uri()),
 ]
-names = (
-    st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
-    .filter(lambda name: len(name.encode()) <= 240)
-    .map(lambda name: f"{name}.png")
-)
+names = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1
+).filter(lambda name: len(name.encode()) <= 240 and name not in (".", ".."))
+picture_names = names.map(lambda name: f"{name}.png")
 
 
 @given(name=names, way=st.sampled_from(WAYS))
@@ -191,7 +202,7 @@ def test_any_quoted_name_resolves_to_itself(name: str, way: Callable[[Path], str
 
 @settings(max_examples=60, deadline=None)
 @given(
-    chosen=st.lists(st.tuples(names, st.sampled_from(WAYS)), min_size=1, max_size=3),
+    chosen=st.lists(st.tuples(picture_names, st.sampled_from(WAYS)), min_size=1, max_size=3),
     separator=st.sampled_from([" ", "\n", "\r\n"]),
     end=st.sampled_from(["", " ", "\n"]),
 )

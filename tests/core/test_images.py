@@ -356,6 +356,16 @@ def test_fifo_and_devices_and_sockets_do_not_hang(tmp_path: Path) -> None:
         assert "not a regular file" in refused(tmp_path / "s.png").message
 
 
+def test_a_file_swapped_for_a_fifo_does_not_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "swapped.png", quarters())
+    os.mkfifo(tmp_path / "pipe")
+    real = os.open
+    monkeypatch.setattr(images.os, "open", lambda _, flags: real(tmp_path / "pipe", flags))
+    assert "not a regular file" in refused(path).message
+
+
 def test_names_that_the_system_refuses(tmp_path: Path) -> None:
     long = "x" * 300 + ".png"
     with pytest.raises(ImageError, match="cannot read"):

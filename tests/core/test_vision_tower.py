@@ -114,6 +114,15 @@ def test_default_layer_is_llavas_last_but_one(directory: Path, clip: Any) -> Non
     torch.testing.assert_close(features, hidden_states[-2][:, 1:], rtol=0, atol=1e-6)
 
 
+def test_blocks_behind_the_layer_are_not_run(directory: Path) -> None:
+    tower = VisionTower.from_directory(directory)
+    ran: list[int] = []
+    for index, block in enumerate(tower.visual.transformer.resblocks):
+        block.register_forward_hook(lambda *_, index=index: ran.append(index))
+    tower(pixels())
+    assert ran == [0, 1]
+
+
 def test_shape_is_read_from_the_tower(directory: Path) -> None:
     tower = VisionTower.from_directory(directory, -1)
     assert (tower.image_size, tower.num_patches) == ((HEIGHT_PX, WIDTH_PX), PATCHES)
@@ -227,6 +236,15 @@ def test_saved_over_itself(directory: Path) -> None:
     before = tower(pixels())
     tower.save(directory)
     assert torch.equal(VisionTower.from_directory(directory)(pixels()), before)
+    assert torch.equal(tower(pixels()), before)
+
+
+def test_the_file_may_be_written_in_place_afterwards(directory: Path) -> None:
+    tower = VisionTower.from_directory(directory, -1)
+    before = tower(pixels())
+    with (directory / WEIGHTS_NAME).open("r+b") as file:
+        file.seek(-50_000, 2)
+        file.write(b"\x7f" * 50_000)
     assert torch.equal(tower(pixels()), before)
 
 
