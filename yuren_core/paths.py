@@ -121,7 +121,7 @@ def atomic_directory(target: Path) -> Iterator[Path]:
         The directory to write into.
 
     Raises:
-        StorageError: it cannot be made or renamed.
+        StorageError: it cannot be made or renamed; an older directory stays as it was.
     """
     with storing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,11 @@ def atomic_directory(target: Path) -> Iterator[Path]:
             if target.exists():
                 old = target.with_name(f"{draft.name}.old")
                 target.replace(old)
-                draft.replace(target)
+                try:
+                    draft.replace(target)
+                except OSError:
+                    old.replace(target)
+                    raise
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 draft.replace(target)
