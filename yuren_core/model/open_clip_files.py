@@ -263,7 +263,8 @@ def _downloading(ref: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())  # one line
         raise DownloadError(
-            f"the vision tower {ref} could not be fetched: {error}",
+            f"the vision tower {ref} could not be fetched: {reason}",
             "Check the name and the network, or fetch it elsewhere and give its directory.",
         ) from error
