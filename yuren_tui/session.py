@@ -151,6 +151,20 @@ class Session:
             case _:
                 pass
 
+    async def check_alive(self) -> Exited | None:
+        """Notice that a loaded model's process has died while nobody asked it anything.
+
+        Returns:
+            What is known of its end, once; None while all is well.
+        """
+        if self.model.phase != "ready" or self.is_answering or self.client.is_running:
+            return None
+        event = await self.client.ping()
+        if not isinstance(event, Exited) or self.model.phase != "ready":
+            return None
+        self.model = replace(self.model, phase="dead", failure=event)
+        return event
+
     # ------------------------------------------------------------ turns
 
     def messages(self) -> tuple[Message, ...]:

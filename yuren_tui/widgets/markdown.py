@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Markdown out of a model: streamed cheaply, raw HTML shown as text, Chinese emphasis right.
+
+Only what is safe to show is given in (`yuren_tui.sanitize`). Links are not opened by the widget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from markdown_it import MarkdownIt
+from mdit_py_cjk_friendly import cjk_friendly
+from textual.widgets import Markdown
+
+_SHORTEST_WAIT_S = 0.04  # 25 frames a second
+_WAIT_PER_COST = 3.0  # at most a quarter of the time goes into drawing
+
+
+def parser() -> MarkdownIt:
+    """Markdown as models write it; HTML stays text."""
+    return MarkdownIt("gfm-like", {"html": False}).use(cjk_friendly)
+
+
+class StreamedMarkdown(Markdown):
+    """Markdown that grows. Pieces are gathered, so that drawing never takes over the loop."""
+
+    def __init__(self) -> None:
+        super().__init__(parser_factory=parser, open_links=False)
+        self._pending: list[str] = []
+        self._wake = asyncio.Event()
+        self._is_closed = False
+
+    def write(self, piece: str) -> None:
+        """Add a piece; it is drawn soon."""
+        self._pending.append(piece)
+        self._wake.set()
+
+    def close(self) -> None:
+        """No more comes; `pump` ends once all is drawn."""
+        self._is_closed = True
+        self._wake.set()
+
+    async def pump(self) -> None:
+        """Draw what is written until `close`; run as a worker."""
+        while not (self._is_closed and not self._pending):
+            await self._wake.wait()
+            self._wake.clear()
+            if self._pending:
+                piece = "".join(self._pending)
+                self._pending.clear()
+                start = time.perf_counter()
+                await self.append(piece)
+                cost = time.perf_counter() - start
+                if not self._is_closed:
+                    await asyncio.sleep(max(_SHORTEST_WAIT_S, _WAIT_PER_COST * cost))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conversation on the screen. It follows the newest line until the person scrolls up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Static
+
+from yuren_tui.bindings import bind
+from yuren_tui.i18n import tr
+from yuren_tui.widgets.messages import AssistantMessage, Notice, UserMessage
+
+
+class TurnList(VerticalScroll, inherit_bindings=False):
+    """The scrolling part of the transcript."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("up,k", "scroll_up", "transcript.up"),
+        bind("down,j", "scroll_down", "transcript.down"),
+        bind("home", "scroll_home", "transcript.home"),
+        bind("end", "bottom", "transcript.end"),
+    ]
+
+    @dataclass
+    class Followed(Message):
+        """Whether the newest line is in sight has changed."""
+
+        is_at_end: bool
+
+    def on_mount(self) -> None:
+        self.anchor()
+
+    def action_bottom(self) -> None:
+        """Go to the newest line and follow it again."""
+        self.scroll_end(animate=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._tell()
+
+    def watch_virtual_size(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        self.post_message(self.Followed(self.scroll_target_y >= self.max_scroll_y - 1))
+
+
+class Transcript(Vertical):
+    """All turns and notices, and the way back to the newest one."""
+
+    is_at_end: reactive[bool] = reactive(True, init=False)
+
+    def __init__(self, placeholder: Widget, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._placeholder = placeholder
+
+    def compose(self) -> ComposeResult:
+        with TurnList(id="turns"):
+            yield self._placeholder
+        yield Static(Content(tr("chat.newest")), id="newest")
+
+    def add_exchange(self, question: UserMessage, answer: AssistantMessage) -> None:
+        """Show a question and the answer that is to come, and go there."""
+        self._placeholder.display = False
+        self.turns.mount(question, answer)
+        self.turns.anchor()
+
+    def add_notice(self, notice: Notice) -> None:
+        """Show that something happened."""
+        self._placeholder.display = False
+        self.turns.mount(notice)
+
+    async def replace_placeholder(self, placeholder: Widget) -> None:
+        """Put something else into the empty transcript."""
+        await self._placeholder.remove()
+        self._placeholder = placeholder
+        await self.turns.mount(placeholder, before=0)
+        self._show_placeholder()
+
+    async def take_back(self, *messages: Widget) -> None:
+        """Remove an exchange that was taken back."""
+        for message in messages:
+            await message.remove()
+        self._show_placeholder()
+
+    async def clear(self) -> None:
+        """Remove everything."""
+        await self.turns.query("UserMessage, AssistantMessage, Notice").remove()
+        self._show_placeholder()
+
+    def watch_is_at_end(self, is_at_end: bool) -> None:
+        self.query_one("#newest").display = not is_at_end
+
+    @property
+    def turns(self) -> TurnList:
+        """The scrolling part."""
+        return self.query_one(TurnList)
+
+    @on(TurnList.Followed)
+    def _followed(self, event: TurnList.Followed) -> None:
+        event.stop()
+        self.is_at_end = event.is_at_end
+
+    @on(events.Click, "#newest")
+    def _newest_clicked(self) -> None:
+        self.turns.action_bottom()
+
+    def _show_placeholder(self) -> None:
+        self._placeholder.display = not self.turns.query("UserMessage, Notice")
