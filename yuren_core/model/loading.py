@@ -109,7 +109,7 @@ def load_model(
     tower = None
     if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
         tell("vision_tower", None)
-        tower = _load_tower(directory, config).to(precision.device, precision.dtype)
+        tower = _load_tower(directory, config, precision).to(precision.device)
         if tower.hidden_size != config.mm_hidden_size:
             raise ModelFormatError(
                 f"the vision tower is {tower.hidden_size} wide, but {directory / 'config.json'} "
@@ -187,15 +187,18 @@ def _load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _load_tower(directory: Path, config: MultimodalLlamaConfig) -> VisionTower:
+def _load_tower(
+    directory: Path, config: MultimodalLlamaConfig, precision: Precision
+) -> VisionTower:
+    layer, dtype = config.mm_vision_select_layer, precision.dtype
     local = directory / VISION_TOWER_DIR
     if local.is_dir():
-        return VisionTower.from_directory(local, select_layer=config.mm_vision_select_layer)
+        return VisionTower.from_directory(local, select_layer=layer, dtype=dtype)
     if not config.mm_vision_tower:
         raise ModelFormatError(
             f"{directory} names no vision tower", f"Put one into {local}, in open_clip's layout."
         )
-    return VisionTower.from_name(config.mm_vision_tower, select_layer=config.mm_vision_select_layer)
+    return VisionTower.from_name(config.mm_vision_tower, select_layer=layer, dtype=dtype)
 
 
 def _load_weights(
