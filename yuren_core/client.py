@@ -193,6 +193,7 @@ class ModelClient:
                     queue.put_nowait(event)
         except ValueError:  # a line over the limit: nothing after it can be trusted
             process.kill()
+            await process.stdout.read()  # wait() would wait for the unread rest for ever
         await process.wait()
         for request_id, queue in self._open.items():
             queue.put_nowait(self._exited(request_id))
