@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 from torch import nn
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
-from yuren_core.model.vision_tower import VisionTower
 
 from yuren_core.chatml import IMG_PATCH
 from yuren_core.errors import (
@@ -40,6 +39,7 @@ from yuren_core.model.quantization import (
     replace_linears,
 )
 from yuren_core.model.tokenization import ChatTokenizer
+from yuren_core.model.vision_tower import VisionTower
 from yuren_core.protocol import Device, LoadMode, LoadStage
 
 Progress = Callable[[LoadStage, float | None], None]
