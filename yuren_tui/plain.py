@@ -13,15 +13,13 @@ lone surrogate, which UTF-8 cannot carry, becomes U+FFFD.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
 from typing import TextIO
 
 from yuren_core import errors
@@ -30,6 +28,7 @@ from yuren_core.errors import ModelNotFoundError, StorageError, UsageError, Yure
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Delta, Event, Exited, Failed
 from yuren_tui.diagnostics import LoadProgress
+from yuren_tui.foreground import Foreground
 from yuren_tui.i18n import tr
 from yuren_tui.options import ChatOptions
 from yuren_tui.sanitize import sanitize
@@ -71,16 +70,16 @@ def run_plain(options: ChatOptions) -> int:
     session.choice = choose_model(options)
     if session.choice is None:
         raise ModelNotFoundError(tr("plain.no_model"), tr("plain.no_model_remedy"))
-    with _ending_on_signals(), asyncio.Runner() as runner:
+    with Foreground() as foreground:
         try:
             if talks:
                 from yuren_tui.plain_conversation import Conversation
 
-                Conversation(session, runner, is_json=options.is_json).run(pictures)
+                Conversation(session, foreground, is_json=options.is_json).run(pictures)
             else:
-                runner.run(_answer_once(session, prompt, pictures, is_json=options.is_json))
+                foreground.run(_answer_once(session, prompt, pictures, is_json=options.is_json))
         finally:
-            _end_process(session, runner)
+            _end_process(session, foreground)
     return 0
 
 
@@ -237,24 +236,9 @@ def _piped_input() -> str:
     return data.decode("utf-8-sig", "replace").rstrip("\r\n")
 
 
-@contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the model process too."""
-
-    def leave(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+def _end_process(session: Session, foreground: Foreground) -> None:
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end_process(session: Session, runner: asyncio.Runner) -> None:
-    try:
-        runner.run(session.client.close())
+        foreground.run(session.client.close())
     except BaseException:  # a second Ctrl+C: no time for manners
         if (pid := session.client.pid) is not None:
             with suppress(ProcessLookupError):

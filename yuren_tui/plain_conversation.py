@@ -22,6 +22,7 @@ from yuren_core.errors import YurenError
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Exited, Failed
 from yuren_tui.diagnostics import LoadProgress, tell, tell_error
+from yuren_tui.foreground import Foreground
 from yuren_tui.i18n import tr
 from yuren_tui.plain import AnswerWriter, answer_json, ask, failure_of, open_picture
 from yuren_tui.sanitize import sanitize_line
@@ -33,13 +34,13 @@ class Conversation:
 
     Args:
         session: its `choice` is made; nothing is loaded yet.
-        runner: the event loop that the session lives in.
+        foreground: where the session's work runs.
         is_json: answers as JSON lines.
     """
 
-    def __init__(self, session: Session, runner: asyncio.Runner, *, is_json: bool) -> None:
+    def __init__(self, session: Session, foreground: Foreground, *, is_json: bool) -> None:
         self._session = session
-        self._runner = runner
+        self._foreground = foreground
         self._is_json = is_json
         self._writer = AnswerWriter(sys.stdout)
         self._asks_on_stdout = not is_json and sys.stdout.isatty()
@@ -57,7 +58,7 @@ class Conversation:
             YurenError: the model cannot be loaded; there is nobody to talk to.
         """
         self._pictures = list(pictures)
-        self._runner.run(self._load())
+        self._foreground.run(self._load())
         self._prepare_input()
         with suppress(EOFError, KeyboardInterrupt):
             while self._obey(self._read()):
@@ -143,7 +144,7 @@ class Conversation:
         self._is_labelled = False
         try:
             with self._stopping_on_interrupt():
-                self._runner.run(self._ask(text))
+                self._foreground.run(self._ask(text))
         except YurenError as error:
             self._writer.end_line()
             tell_error(error.message, error.hint)
@@ -183,7 +184,7 @@ class Conversation:
     @contextmanager
     def _stopping_on_interrupt(self) -> Iterator[None]:
         """Let Ctrl+C stop the answer; a second one, where that does not help, ends."""
-        loop = self._runner.get_loop()
+        loop = self._foreground.loop
         stops: list[asyncio.Task[None]] = []
         is_stopping = False
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An event loop for a command without a screen: it runs when there is work, and ends when told.
+
+Between two runs no loop runs, so that a line editor can have the terminal for itself. SIGTERM,
+and SIGHUP of a closed terminal, end what runs as Ctrl+C does: tasks are cancelled and what they
+hold is given back; then comes `SystemExit` with the code that shells give, 128 and the signal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any, Self, TypeVar
+
+_T = TypeVar("_T")
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Foreground:
+    """Runs one coroutine at a time; a context manager that has the signals meanwhile."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._task: asyncio.Task[Any] | None = None
+        self._code: int | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        self._before = {number: signal.signal(number, self._leave) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._runner.close()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop, running or not."""
+        return self._runner.get_loop()
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine to its end.
+
+        Raises:
+            KeyboardInterrupt: Ctrl+C; the coroutine has been cancelled.
+            SystemExit: a signal to end; the coroutine has been cancelled.
+        """
+
+        async def main() -> _T:
+            self._task = asyncio.current_task()
+            try:
+                return await coroutine
+            finally:
+                self._task = None
+
+        try:
+            return self._runner.run(main())
+        except asyncio.CancelledError:
+            if self._code is None:
+                raise
+            raise SystemExit(self._code) from None
+
+    def _leave(self, number: int, _: FrameType | None) -> None:
+        self._code = 128 + number
+        if self._task is None:
+            raise SystemExit(self._code)
+        self.loop.call_soon_threadsafe(self._task.cancel)
