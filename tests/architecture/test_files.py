@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every Python file says its licence and what it owns."""
+"""Every Python file says its licence and what it owns, and stands in a real package."""
 
 from __future__ import annotations
 
@@ -26,3 +26,9 @@ def test_a_file_begins_with_its_licence(file: str) -> None:
 @pytest.mark.parametrize("file", [file for file in SOURCES if file.startswith(PACKAGES)])
 def test_a_module_s_docstring_says_what_it_owns(file: str) -> None:
     assert ast.get_docstring(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+
+
+def test_every_directory_of_modules_is_a_package() -> None:
+    """Without `__init__.py`, the import contracts do not see what is in it."""
+    directories = {(ROOT / file).parent for file in SOURCES if file.startswith(PACKAGES)}
+    assert [str(d) for d in sorted(directories) if not (d / "__init__.py").exists()] == []

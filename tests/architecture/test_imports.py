@@ -78,7 +78,8 @@ def lint(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def make_module(file: Path) -> None:
-    if file.exists() or file.with_suffix("").is_dir():
+    if (package := file.with_suffix("")).is_dir():
+        (package / "__init__.py").touch()
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     (file.parent / "__init__.py").touch()
