@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: what is understood, what is refused, and what a call costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.tui.chat_process import CHAT, chat, worker
+from yuren_core import __version__
+from yuren_core.errors import DownloadError
+from yuren_core.sampling_params import SamplingParams
+from yuren_core.starter import starter_dir
+from yuren_tui import cli
+from yuren_tui.i18n import tr
+from yuren_tui.options import ChatOptions, parse, worker_command
+from yuren_tui.session import ModelChoice
+from yuren_tui.startup import choose_model, make_session
+
+Capture = pytest.CaptureFixture[str]
+HEAVY = ("torch", "transformers", "open_clip", "PIL", "textual", "rich", "asyncio", "numpy")
+
+
+def parsed(*arguments: str) -> ChatOptions:
+    options = parse(arguments)
+    assert isinstance(options, ChatOptions)
+    return options
+
+
+# ---------------------------------------------------------------- what is understood
+
+
+def test_nothing_given_is_all_defaults() -> None:
+    options = parsed()
+    assert options == ChatOptions(
+        prompt="",
+        model=None,
+        load="auto",
+        device="auto",
+        images=(),
+        system="",
+        sampling=SamplingParams(),
+        is_plain=False,
+        is_json=False,
+        theme=None,
+        installs_starter=False,
+    )
+
+
+def test_everything_given_arrives() -> None:
+    text = (
+        "--model m --load 8bit --device cpu --image a.png --image b.png --system S "
+        "--temperature 0.5 --top-p 0.8 --top-k 7 --min-p 0.1 --repetition-penalty 1.2 --seed 3 "
+        "--max-new-tokens 9 --stop X --stop Y --json --theme light What is this?"
+    )
+    options = parsed(*text.split())
+    assert options.prompt == "What is this?"
+    assert (options.model, options.load, options.device) == ("m", "8bit", "cpu")
+    assert (options.images, options.system) == (("a.png", "b.png"), "S")
+    assert options.sampling == SamplingParams(0.5, 0.8, 7, 0.1, 1.2, 3, 9, ("X", "Y"))
+    assert options.is_json
+    assert options.is_plain
+    assert options.theme == "light"
+
+
+def test_the_sampling_reaches_the_model() -> None:
+    said = chat("--max-new-tokens", "2", "x", script=("--answer", "one two three"))
+    assert said.out == "one two \n"
+
+
+def test_a_system_prompt_reaches_the_session() -> None:
+    session = make_session(parsed("--system", "Be brief.", "--seed", "3"))
+    assert session.messages()[0].text == "Be brief."
+    assert session.sampling.seed == 3
+
+
+def test_arguments_that_are_no_utf_8_become_text() -> None:
+    assert parsed("caf\udce9", "--system", "\udcff").prompt == "caf\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "de_DE.UTF-8"}, "en"), ({}, "en")],
+)
+def test_the_language_is_the_locale_s(
+    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LANG")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    parsed()
+    assert tr("plain.you") == {"en": "You: ", "zh": "你："}[language]
+    parsed("--lang", "zh")
+    assert tr("plain.you") == "你："
+
+
+# ---------------------------------------------------------------- which model
+
+
+def test_a_model_named_is_the_model() -> None:
+    choice = choose_model(parsed("--model", "owner/name", "--load", "4bit", "--device", "cuda"))
+    assert choice == ModelChoice("owner/name", "4bit", "cuda")
+
+
+def test_a_tilde_in_quotes_is_the_home() -> None:
+    choice = choose_model(parsed("--model", "~/models/mine"))
+    assert choice == ModelChoice(str(Path.home() / "models" / "mine"))
+
+
+def test_else_it_is_the_starter_where_it_is_there() -> None:
+    assert choose_model(parsed()) is None
+    starter_dir().mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (starter_dir() / name).touch()
+    assert choose_model(parsed()) == ModelChoice(str(starter_dir()))
+
+
+def test_no_model_at_all_is_told_with_the_remedy() -> None:
+    done = subprocess.run(
+        [*CHAT, "hello"], stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == "Error: no model is installed"
+    assert "yuren-chat --install-starter" in done.stderr
+
+
+def test_the_model_process_can_be_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert worker_command() is None
+    monkeypatch.setenv("YUREN_WORKER", worker("--answer", "two words"))
+    assert worker_command() == (
+        *(sys.executable, "-m", "yuren_core.scripted"),
+        *("--answer", "two words"),
+    )
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--load", "2bit"), "'2bit' is not one of 'auto', 'bf16', 'fp32', '8bit', '4bit'"),
+        (("--device", "tpu"), "'tpu' is not one of"),
+        (("--lang", "fr"), "'fr' is not one of"),
+        (("--seed", "x"), "'x' is not a valid integer"),
+        (("--frobnicate",), "--frobnicate"),
+    ],
+)
+def test_what_no_option_knows_is_a_usage_message(
+    arguments: tuple[str, ...], told: str, capsys: Capture
+) -> None:
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Usage: yuren-chat ")
+    assert told in err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("temperature", "2.5"), ("top-p", "0"), ("seed", "-1"), ("top-k", "-1"), ("stop", "")],
+)
+def test_sampling_that_cannot_be_is_refused_before_anything(
+    option: str, value: str, capsys: Capture
+) -> None:
+    assert cli.main([f"--{option}", value, "hello"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"Error: {option.replace('-', '_')} cannot be ")
+    assert "Allowed: " in err
+
+
+# ---------------------------------------------------------------- what a call costs
+
+
+def test_help_says_every_option(capsys: Capture) -> None:
+    assert cli.main(["--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for option in ("--model", "--image", "--json", "--install-starter", "--stop", "--min-p"):
+        assert option in out
+    assert "0.7" in out
+
+
+def test_help_in_a_chinese_locale_without_utf_8_does_not_fail() -> None:
+    done = subprocess.run(
+        [*CHAT, "--help"],
+        env={**os.environ, "LC_ALL": "C", "LANG": "zh_CN"},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 0
+
+
+def test_version_is_one_line(capsys: Capture) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"yuren-chat {__version__}\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from yuren_tui.cli import main; main(['--help']);"
+        f"sys.exit(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_help_is_there_at_once() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([*CHAT, "--help"], stdout=subprocess.DEVNULL, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.6  # 0.1 s on an idle machine
+
+
+# ---------------------------------------------------------------- the border
+
+
+def test_a_reader_of_help_that_has_had_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*CHAT, "--help"], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) in ((0, b""), (1, b""))
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def run(_: ChatOptions) -> int:
+        raise error
+
+    monkeypatch.setattr(cli, "_run", run)
+
+
+def test_what_nobody_foresaw_is_logged_and_told_in_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    failing(monkeypatch, ZeroDivisionError("by\nzero\x1b[31m"))
+    assert cli.main([]) == 1
+    out, err = capsys.readouterr()
+    log = home / "log" / "chat.log"
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+    assert str(log) in err
+    assert "Traceback" in log.read_text()
+
+
+def test_ctrl_c_is_130_without_a_word(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    failing(monkeypatch, KeyboardInterrupt())
+    assert cli.main([]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_errors_are_told_in_the_language(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    failing(monkeypatch, DownloadError("x\x07", "y"))
+    assert cli.main(["--lang", "zh"]) == 1
+    assert capsys.readouterr().err == "错误：x␇\ny\n"
+
+
+# ---------------------------------------------------------------- the starter
+
+
+@pytest.fixture
+def starter(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The starter's module, whose installation is for the test to replace."""
+    from yuren_core import starter
+
+    return starter
+
+
+def test_installing_the_starter_prints_its_directory(
+    starter: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    def install(progress: object) -> Path:
+        progress(starter.StarterProgress("download", 0.5, 1, 2))  # type: ignore[operator]
+        return tmp_path / "models" / "Starter"
+
+    monkeypatch.setattr(starter, "install_starter", install)
+    assert cli.main(["--install-starter"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/models/Starter\n"
+
+
+def test_an_installation_that_fails_is_one_line_and_a_remedy(
+    starter: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def install(_: object) -> Path:
+        raise DownloadError("the network is down", "Try again later.")
+
+    monkeypatch.setattr(starter, "install_starter", install)
+    assert cli.main(["--install-starter"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("Error: the network is down\nTry again later.\n")
