@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chats: made, listed, changed, put away, deleted, brought back; all but their messages.
+
+Deleting a chat only marks it, so that `restore` is an undo; `purge_deleted` is what makes room.
+A chat that has neither a message nor a draft is not listed: opening the program and leaving it
+again leaves no trace.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from yuren_core.errors import UsageError
+from yuren_core.messages import ImagePart
+from yuren_core.sampling_params import SamplingParams
+from yuren_tui.i18n import tr
+from yuren_tui.store.database import Database
+from yuren_tui.store.encoding import (
+    decode_object,
+    decode_sampling,
+    encode_object,
+    encode_sampling,
+    now_ms,
+)
+from yuren_tui.store.pictures import Pictures
+from yuren_tui.store.values import (
+    Chat,
+    ChatSummary,
+    Draft,
+    Json,
+    PromptVersion,
+    from_milliseconds,
+    storable,
+    to_milliseconds,
+)
+
+SUMMARY_COLUMNS = """
+    c.id, c.title, c.created_at, c.updated_at, c.model, c.archived_at, c.deleted_at,
+    c.draft <> '' OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = c.id) AS has_draft,
+    (SELECT count(*) FROM messages m WHERE m.chat_id = c.id AND m.deleted_in IS NULL) AS count
+"""
+
+MAX_TITLE = 500
+"""The longest title, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Says of a value in an update that it stays as it is."""
+
+
+UNCHANGED = Unchanged()
+
+
+class Chats:
+    """The chats of one store. Every method that takes a chat's id raises UsageError where the
+    store has no such chat, and StorageError where the disk refuses.
+
+    Args:
+        database: where they are.
+        pictures: keeps what drafts have attached.
+    """
+
+    def __init__(self, database: Database, pictures: Pictures) -> None:
+        self._database = database
+        self._pictures = pictures
+
+    # ------------------------------------------------------------ reading
+
+    def get(self, chat_id: int) -> Chat:
+        """One chat, deleted or not."""
+        rows = self._database.rows("SELECT * FROM chats WHERE id = ?", (_id(chat_id),))
+        if not rows:
+            raise unknown_chat(chat_id)
+        return self._chat(rows[0])
+
+    def last(self) -> Chat | None:
+        """The chat that was last used, not archived and not deleted: what `--continue` opens."""
+        rows = self._database.rows(
+            "SELECT * FROM chats WHERE deleted_at IS NULL AND archived_at IS NULL"
+            " AND (active_leaf IS NOT NULL OR draft <> ''"
+            " OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = chats.id))"
+            " ORDER BY opened_at DESC, id DESC LIMIT 1"
+        )
+        return self._chat(rows[0]) if rows else None
+
+    def page(
+        self,
+        *,
+        limit: int = 50,
+        after: ChatSummary | None = None,
+        archived: bool = False,
+        deleted: bool = False,
+    ) -> list[ChatSummary]:
+        """One page of the list, the latest said-in first.
+
+        Args:
+            limit: most chats.
+            after: the last one of the page before; None for the first page.
+            archived: those put away instead of the others.
+            deleted: those that can be restored instead of the others.
+
+        Returns:
+            At most `limit` chats; fewer at the end of the list.
+        """
+        which = "c.deleted_at IS NOT NULL" if deleted else "c.deleted_at IS NULL"
+        if not deleted:
+            which += f" AND c.archived_at IS {'NOT ' if archived else ''}NULL"
+        values: list[Any] = []
+        if after is not None:
+            which += " AND (c.updated_at, c.id) < (?, ?)"
+            values += [to_milliseconds(after.updated_at), after.id]
+        rows = self._database.rows(
+            f"SELECT {SUMMARY_COLUMNS} FROM chats c WHERE {which}"
+            " AND (c.active_leaf IS NOT NULL OR c.title_is_set OR c.draft <> ''"
+            " OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = c.id)"
+            " OR EXISTS (SELECT 1 FROM messages m WHERE m.chat_id = c.id))"
+            " ORDER BY c.updated_at DESC, c.id DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [summary_of(row) for row in rows]
+
+    def system_prompts(self, chat_id: int) -> list[PromptVersion]:
+        """Every distinct system prompt that the chat has had, the latest first."""
+        rows = self._database.rows(
+            "SELECT text, used_at FROM system_prompts WHERE chat_id = ?"
+            " ORDER BY used_at DESC, id DESC",
+            (_id(chat_id),),
+        )
+        return [PromptVersion(row["text"], from_milliseconds(row["used_at"])) for row in rows]
+
+    # ------------------------------------------------------------ changing
+
+    def create(
+        self,
+        *,
+        model: str = "",
+        system_prompt: str = "",
+        sampling: SamplingParams | None = None,
+        preset: Json | None = None,
+        extras: Json | None = None,
+    ) -> Chat:
+        """A new chat with nothing said."""
+        with self._database.write() as db:
+            now = now_ms()
+            chat_id = db.execute(
+                "INSERT INTO chats (uid, created_at, updated_at, opened_at, model, system_prompt,"
+                " sampling, preset, extras) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(str(uuid.uuid4()), now, now, now, storable(model), storable(system_prompt)),
+                    encode_sampling(sampling),
+                    None if preset is None else encode_object(preset),
+                    encode_object(extras or {}),
+                ),
+            ).lastrowid
+            assert chat_id is not None
+            remember_system_prompt(db, chat_id, system_prompt, now)
+        return self.get(chat_id)
+
+    def update(
+        self,
+        chat_id: int,
+        *,
+        model: str | Unchanged = UNCHANGED,
+        system_prompt: str | Unchanged = UNCHANGED,
+        sampling: SamplingParams | Unchanged | None = UNCHANGED,
+        preset: Json | Unchanged | None = UNCHANGED,
+        extras: Json | Unchanged = UNCHANGED,
+    ) -> None:
+        """Change what is given and leave the rest. A system prompt is added to the history."""
+        values: dict[str, object] = {}
+        if not isinstance(model, Unchanged):
+            values["model"] = storable(model)
+        if not isinstance(system_prompt, Unchanged):
+            values["system_prompt"] = storable(system_prompt)
+        if not isinstance(sampling, Unchanged):
+            values["sampling"] = encode_sampling(sampling)
+        if not isinstance(preset, Unchanged):
+            values["preset"] = None if preset is None else encode_object(preset)
+        if not isinstance(extras, Unchanged):
+            values["extras"] = encode_object(extras)
+        with self._database.write() as db:
+            self._set(db, chat_id, **values, opened_at=now_ms())
+            if not isinstance(system_prompt, Unchanged):
+                remember_system_prompt(db, chat_id, system_prompt, now_ms())
+
+    def rename(self, chat_id: int, title: str, *, by_person: bool = True) -> None:
+        """Give a title; one by a rule (`by_person=False`) never replaces a person's."""
+        text = " ".join(storable(title).split())[:MAX_TITLE]
+        with self._database.write() as db:
+            if by_person:
+                # An empty title hands the naming back to the rule.
+                self._set(db, chat_id, title=text, title_is_set=int(bool(text)))
+            else:
+                db.execute(
+                    "UPDATE chats SET title = ? WHERE id = ? AND NOT title_is_set", (text, chat_id)
+                )
+
+    def save_draft(self, chat_id: int, draft: Draft) -> None:
+        """Keep what is unsent; pictures are copied into the store.
+
+        Raises:
+            ImageError: a picture cannot be read.
+        """
+        images = self._pictures.keep_all(draft.images)
+        with self._database.write() as db:
+            self._set(db, chat_id, draft=storable(draft.text), opened_at=now_ms())
+            db.execute("DELETE FROM draft_pictures WHERE chat_id = ?", (chat_id,))
+            db.executemany(
+                "INSERT INTO draft_pictures (chat_id, position, sha256) VALUES (?, ?, ?)",
+                [(chat_id, position, image.sha256) for position, image in enumerate(images)],
+            )
+
+    def save_scroll(self, chat_id: int, scroll: float | None) -> None:
+        """Keep where the transcript stands; None for its end."""
+        with self._database.write() as db:
+            self._set(db, chat_id, scroll=scroll, opened_at=now_ms())
+
+    def touch(self, chat_id: int) -> None:
+        """Say that the chat has been opened, so that `last` finds it."""
+        with self._database.write() as db:
+            self._set(db, chat_id, opened_at=now_ms())
+
+    def archive(self, chat_id: int, *, archived: bool = True) -> None:
+        """Put a chat away, or take it out again."""
+        with self._database.write() as db:
+            self._set(db, chat_id, archived_at=now_ms() if archived else None)
+
+    def delete(self, chat_id: int) -> None:
+        """Hide a chat until it is restored or purged."""
+        with self._database.write() as db:
+            self._set(db, chat_id, deleted_at=now_ms())
+
+    def restore(self, chat_id: int) -> None:
+        """Undo `delete`."""
+        with self._database.write() as db:
+            self._set(db, chat_id, deleted_at=None)
+
+    def purge(self, chat_id: int) -> None:
+        """Remove a chat, its messages and its drafts for good."""
+        with self._database.write() as db:
+            if not db.execute("DELETE FROM chats WHERE id = ?", (_id(chat_id),)).rowcount:
+                raise unknown_chat(chat_id)
+
+    def purge_deleted(self, *, before: datetime) -> int:
+        """Remove for good the chats that were deleted before a time, and all empty ones.
+
+        Returns:
+            How many chats went.
+        """
+        moment = to_milliseconds(before)
+        with self._database.write() as db:
+            return db.execute(
+                "DELETE FROM chats WHERE deleted_at < ? OR (opened_at < ? AND draft = ''"
+                " AND NOT title_is_set"
+                " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.chat_id = chats.id)"
+                " AND NOT EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = chats.id))",
+                (moment, moment),
+            ).rowcount
+
+    # ------------------------------------------------------------ rows
+
+    def _set(self, db: sqlite3.Connection, chat_id: int, **values: object) -> None:
+        columns = ", ".join(f"{name} = ?" for name in values)
+        cursor = db.execute(
+            f"UPDATE chats SET {columns} WHERE id = ?", (*values.values(), _id(chat_id))
+        )
+        if not cursor.rowcount:
+            raise unknown_chat(chat_id)
+
+    def _chat(self, row: sqlite3.Row) -> Chat:
+        return Chat(
+            id=row["id"],
+            uid=row["uid"],
+            title=row["title"],
+            is_title_set=bool(row["title_is_set"]),
+            created_at=from_milliseconds(row["created_at"]),
+            updated_at=from_milliseconds(row["updated_at"]),
+            model=row["model"],
+            system_prompt=row["system_prompt"],
+            sampling=decode_sampling(row["sampling"]),
+            preset=None if row["preset"] is None else decode_object(row["preset"]),
+            active_leaf=row["active_leaf"],
+            draft=Draft(row["draft"], self._draft_images(row["id"])),
+            scroll=row["scroll"],
+            is_archived=row["archived_at"] is not None,
+            is_deleted=row["deleted_at"] is not None,
+            extras=decode_object(row["extras"]),
+        )
+
+    def _draft_images(self, chat_id: int) -> tuple[ImagePart, ...]:
+        rows = self._database.rows(
+            "SELECT sha256, suffix FROM draft_pictures JOIN pictures USING (sha256)"
+            " WHERE chat_id = ? ORDER BY position",
+            (chat_id,),
+        )
+        return tuple(self._pictures.part(row["sha256"], row["suffix"]) for row in rows)
+
+
+def summary_of(row: sqlite3.Row) -> ChatSummary:
+    """A row of `SUMMARY_COLUMNS` as a value."""
+    return ChatSummary(
+        id=row["id"],
+        title=row["title"],
+        created_at=from_milliseconds(row["created_at"]),
+        updated_at=from_milliseconds(row["updated_at"]),
+        model=row["model"],
+        message_count=row["count"],
+        is_archived=row["archived_at"] is not None,
+        is_deleted=row["deleted_at"] is not None,
+        has_draft=bool(row["has_draft"]),
+    )
+
+
+def remember_system_prompt(db: sqlite3.Connection, chat_id: int, text: str, now: int) -> None:
+    """Put a system prompt at the front of its chat's history, inside a transaction."""
+    if text:
+        db.execute(
+            "INSERT INTO system_prompts (chat_id, text, used_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (chat_id, text) DO UPDATE SET used_at = excluded.used_at",
+            (chat_id, storable(text), now),
+        )
+
+
+def unknown_chat(chat_id: int) -> UsageError:
+    """What is said of an id that no chat has."""
+    return UsageError(tr("store.no_chat", id=chat_id), tr("store.no_chat_remedy"))
+
+
+def _id(chat_id: int) -> int:
+    """An id that SQLite can hold; one beyond that is no chat's."""
+    return chat_id if -(2**63) <= chat_id < 2**63 else 0

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What SQLite refuses, as errors that a person can act on.
+
+A full disk, a read-only place, a lock held for long, a damaged file: each is a `StorageError`
+with its own remedy. Nothing is retried and nothing is swallowed here; what was to be stored is
+still in the caller's hands.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from yuren_core.errors import StorageError
+from yuren_tui.i18n import tr
+
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_PERM: "read_only",
+    sqlite3.SQLITE_AUTH: "read_only",
+    sqlite3.SQLITE_CANTOPEN: "read_only",
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_LOCKED: "busy",
+    sqlite3.SQLITE_IOERR: "io",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+    sqlite3.SQLITE_TOOBIG: "too_big",
+}
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the error has none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is at fault."""
+    return code_of(error) in _DAMAGE
+
+
+def suspicion_of(path: Path) -> Path:
+    """The marker that makes the next opening check the whole database."""
+    return path.with_name(f"{path.name}.suspect")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about `path` into `StorageError`; mark a damaged file for a check.
+
+    Raises:
+        StorageError: whatever SQLite refused inside the block.
+    """
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise  # a fault of ours, not of the disk's
+    except sqlite3.Error as error:
+        if is_damage(error):
+            with suppress(OSError):
+                suspicion_of(path).touch()
+        name = _REMEDIES.get(code_of(error), "other")
+        raise StorageError(
+            tr("store.refused", path=path, reason=str(error)), tr(f"store.remedy_{name}")
+        ) from error
