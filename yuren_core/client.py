@@ -37,7 +37,8 @@ from yuren_core.protocol import (
 )
 from yuren_core.sampling_params import SamplingParams
 
-WORKER_COMMAND = (sys.executable, "-m", "yuren_core.inference.worker")
+WORKER_COMMAND = (sys.executable, "-P", "-m", "yuren_core.inference.worker")
+"""-P: a `torch.py` that happens to lie in the current directory is not the torch we mean."""
 
 _LINE_LIMIT = 64 * 1024 * 1024  # bytes; asyncio refuses lines over 64 KiB otherwise
 _LOG_LIMIT = 8 * 1024 * 1024  # bytes; a longer log is begun anew

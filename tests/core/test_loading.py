@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, LlamaForCausalLM
 
@@ -271,8 +272,11 @@ def test_an_absent_device_is_refused_before_loading() -> None:
         load_model("/nowhere", device="cuda")
 
 
+@pytest.mark.parametrize(
+    "refusal", [OSError(28, "No space left on device"), SafetensorError("No space left on device")]
+)
 def test_no_space_left_keeps_the_old_directory(
-    text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
     loaded = load(text_model, "bf16")
     target = tmp_path / "model"
@@ -280,7 +284,7 @@ def test_no_space_left_keeps_the_old_directory(
     (target / "old").write_text("kept")
 
     def full(*args: object, **kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise refusal
 
     monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", full)
     with pytest.raises(StorageError, match="No space left"):

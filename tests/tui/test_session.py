@@ -115,13 +115,14 @@ async def test_stop_while_loading_takes_the_question_back(start: Start) -> None:
     choice = session.choice
     assert choice is not None
 
+    started = asyncio.Event()
+
     async def load() -> None:
         async for _ in session.load(choice):
-            pass
+            started.set()
 
     loading = asyncio.create_task(load())
-    while session.model.phase != "loading":
-        await asyncio.sleep(0.01)
+    await started.wait()
     asking = asyncio.create_task(ask(session, "hello"))
     await asyncio.sleep(0.1)
     await session.stop()

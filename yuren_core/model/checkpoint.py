@@ -180,12 +180,17 @@ def write_model_directory(
     )
     with atomic_directory(target) as draft:
         with storing(target):
-            model.save_pretrained(draft)
+            try:
+                model.save_pretrained(draft)
+            except SafetensorError as error:  # a full disk, in safetensors' own words
+                raise OSError(str(error)) from error
             tokenizer.save_pretrained(draft)
             if vision_tower is not None:
                 vision_tower.save(draft / VISION_TOWER_DIR)
             text = json.dumps(provenance or {}, indent=2, ensure_ascii=False, sort_keys=True)
             (draft / "provenance.json").write_text(text + "\n", encoding="utf-8")
+            for file in draft.glob("*.safetensors"):  # safetensors makes them private
+                file.chmod((draft / "provenance.json").stat().st_mode)
         _read_back(draft, model)
 
 
