@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chat's application: themes, commands that work everywhere, and the last line of defence.
 
-An unexpected exception never reaches the screen as a traceback: it goes to the log, the person
-is told where, and the chat goes on; many in a short time end it.
+An unexpected exception never reaches the screen as a traceback: it goes to the log, and the person
+is told where. Where it was a worker's or a screen's, the chat goes on; a widget that no longer
+works, or many exceptions in a short time, end it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual._context import active_message_pump
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from yuren_tui.bindings import bind
 from yuren_tui.chat_log import log_fault
 from yuren_tui.i18n import tr
+from yuren_tui.screens.base import Guarded
 from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.themes import DARK, LIGHT, THEMES
@@ -28,7 +32,7 @@ _FAULTS_WITHIN_S = 10.0
 _PRESS_AGAIN_WITHIN_S = 2.0
 
 
-class ChatApp(App[None], inherit_bindings=False):
+class ChatApp(Guarded, App[None], inherit_bindings=False):
     """The chat in the terminal.
 
     Args:
@@ -128,7 +132,11 @@ class ChatApp(App[None], inherit_bindings=False):
         path = log_fault(error)
         now = time.monotonic()
         self._faults = [*(t for t in self._faults if now - t < _FAULTS_WITHIN_S), now]
-        if len(self._faults) > _MOST_FAULTS or not self._chat.is_attached:
+        # A widget whose own handler failed takes no more messages: nothing can be trusted then.
+        goes_on = self._chat.is_attached and (
+            isinstance(error, WorkerFailed) or isinstance(active_message_pump.get(), Guarded)
+        )
+        if len(self._faults) > _MOST_FAULTS or not goes_on:
             self._return_code = 1
             self.panic(Text(tr("chat.gave_up", path=path)))
         else:

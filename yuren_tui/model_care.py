@@ -26,9 +26,20 @@ class ModelCare:
 
     def __init__(self, session: Session, choice: ModelChoice | None) -> None:
         self.session = session
-        self.choice = choice
         self._restarts = 0
         self._began = 0.0
+
+        if choice is not None:
+            self.choose(choice)
+
+    @property
+    def choice(self) -> ModelChoice | None:
+        """Which model; None where there is none yet."""
+        return self.session.choice
+
+    def choose(self, choice: ModelChoice) -> None:
+        """Take this model from the next load on; a message sent before that waits for it."""
+        self.session.choice = choice
 
     @property
     def loading_s(self) -> float:

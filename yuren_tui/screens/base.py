@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from textual.binding import ActiveBinding, BindingType
+from textual.message import Message
+from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
 
 from yuren_tui.bindings import bind, translate
@@ -18,7 +20,20 @@ FOCUS_BINDINGS: list[BindingType] = [
 ]
 
 
-class TranslatedScreen(Screen[ResultType], inherit_bindings=False):
+class Guarded(MessagePump):
+    """Goes on after an unexpected exception in one of its handlers; the app logs and counts it.
+
+    Textual would end the pump, and with it the screen.
+    """
+
+    async def _dispatch_message(self, message: Message) -> None:
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:  # noqa: BLE001 - a border: logged, and told in a line
+            self.app._handle_exception(error)
+
+
+class TranslatedScreen(Guarded, Screen[ResultType], inherit_bindings=False):
     """A screen whose bindings speak the language of the person."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*FOCUS_BINDINGS]
@@ -29,7 +44,7 @@ class TranslatedScreen(Screen[ResultType], inherit_bindings=False):
         return translate(super().active_bindings)
 
 
-class TranslatedModal(ModalScreen[ResultType], inherit_bindings=False):
+class TranslatedModal(Guarded, ModalScreen[ResultType], inherit_bindings=False):
     """A modal screen whose bindings speak the language of the person; Esc closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -84,7 +84,7 @@ class ChatScreen(TranslatedScreen[None]):
         yield PictureBar(id="pictures")
         yield PromptArea(id="prompt")
         yield StatusBar(id="status")
-        yield Footer()
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
         self.prompt.focus()
@@ -219,8 +219,8 @@ class ChatScreen(TranslatedScreen[None]):
         images, prompt = self._first
         self.load_model()
         self.set_interval(_LOOK_EVERY_S, self._look)
-        self.prompt.text = prompt
-        self.prompt.move_cursor(self.prompt.document.end)
+        if prompt:
+            self.prompt.put_back(prompt)
         if await self._attach_pictures(images) and prompt:
             self._submit()
 
@@ -266,7 +266,7 @@ class ChatScreen(TranslatedScreen[None]):
             return
         finally:
             offer.is_installing = False
-        self._care.choice = ModelChoice(str(starter_path()))
+        self._care.choose(ModelChoice(str(starter_path())))
         await self.transcript.replace_placeholder(Welcome())
         self.prompt.focus()
         self.load_model()

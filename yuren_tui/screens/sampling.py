@@ -34,6 +34,7 @@ class SamplingScreen(TranslatedModal[SamplingParams | None]):
     """
 
     CSS_PATH = "sampling.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012 - as Screen types it
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("ctrl+s,f2", "save", "sampling.save", show=True, priority=True),
         bind("ctrl+r", "reset", "sampling.reset", show=True, priority=True),

@@ -29,7 +29,7 @@ class PromptArea(TextArea, inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("enter", "submit", "prompt.send", show=True, priority=True),
-        bind("shift+enter,ctrl+j", "newline", "prompt.newline", show=True, priority=True),
+        bind("ctrl+j,shift+enter", "newline", "prompt.newline", show=True, priority=True),
         bind("up", "cursor_up", "edit.up"),
         bind("down", "cursor_down", "edit.down"),
         bind("left", "cursor_left", "edit.left"),

@@ -64,7 +64,7 @@ class StatusBar(Widget):
     status: reactive[Status] = reactive(Status())
 
     def render(self) -> Content:
-        width = self.size.width
+        width = self.content_size.width
         for detail in range(4):
             left, right = self._left(detail), self._right(detail)
             gap = width - left.cell_length - right.cell_length

@@ -49,7 +49,10 @@ class TurnList(VerticalScroll, inherit_bindings=False):
         self._tell()
 
     def watch_virtual_size(self) -> None:
-        self._tell()
+        self.call_after_refresh(self._tell)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._tell)
 
     def _tell(self) -> None:
         self.post_message(self.Followed(self.scroll_target_y >= self.max_scroll_y - 1))
@@ -65,26 +68,27 @@ class Transcript(Vertical):
         self._placeholder = placeholder
 
     def compose(self) -> ComposeResult:
-        with TurnList(id="turns"):
+        # The column is never lower than the list: Textual scrolls lower ones above the top.
+        with TurnList(id="turns"), Vertical(id="column"):
             yield self._placeholder
         yield Static(Content(tr("chat.newest")), id="newest")
 
     def add_exchange(self, question: UserMessage, answer: AssistantMessage) -> None:
         """Show a question and the answer that is to come, and go there."""
         self._placeholder.display = False
-        self.turns.mount(question, answer)
+        self._column.mount(question, answer)
         self.turns.anchor()
 
     def add_notice(self, notice: Notice) -> None:
         """Show that something happened."""
         self._placeholder.display = False
-        self.turns.mount(notice)
+        self._column.mount(notice)
 
     async def replace_placeholder(self, placeholder: Widget) -> None:
         """Put something else into the empty transcript."""
         await self._placeholder.remove()
         self._placeholder = placeholder
-        await self.turns.mount(placeholder, before=0)
+        await self._column.mount(placeholder, before=0)
         self._show_placeholder()
 
     async def take_back(self, *messages: Widget) -> None:
@@ -105,6 +109,10 @@ class Transcript(Vertical):
     def turns(self) -> TurnList:
         """The scrolling part."""
         return self.query_one(TurnList)
+
+    @property
+    def _column(self) -> Vertical:
+        return self.query_one("#column", Vertical)
 
     @on(TurnList.Followed)
     def _followed(self, event: TurnList.Followed) -> None:

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures: attach, look at, take away, send; and those that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from textual import events
+from textual.widgets import Input, Static
+
+from tests.tui.chat_app import Driven, running, words
+from yuren_tui.screens.file_picker import FilePicker, PictureTree
+from yuren_tui.widgets.picture import PictureChip, RemoveCross, SentPicture, ThumbnailView
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    path = tmp_path / "my cat.png"
+    Image.new("RGB", (40, 20), "red").save(path)
+    return path
+
+
+async def paste(chat: Driven, text: str) -> None:
+    chat.chat.prompt.post_message(events.Paste(text))
+    await chat.pilot.pause()
+
+
+def chips(chat: Driven) -> list[PictureChip]:
+    return list(chat.chat.query(PictureChip))
+
+
+async def test_a_pasted_path_becomes_a_chip_with_its_thumbnail(tmp_path: Path, cat: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        await paste(chat, f"'{cat}'")
+        await chat.until(lambda: chips(chat) and chips(chat)[0].query_one(ThumbnailView)._lines)
+        assert chat.chat.prompt.text == ""
+        chip = chips(chat)[0]
+        assert words(chip.query_one(".name", Static)) == "my cat.png"
+        assert words(chip.query_one(".cost", Static)) == "18 tokens"
+        assert "▀▀▀▀▀▀▀▀" in chat.screen_text()
+
+
+async def test_pasted_text_stays_text_without_its_controls(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await paste(chat, "see /no/such.png\x1b]52;c;AAAA\x07")
+        assert chat.chat.prompt.text == "see /no/such.png␛]52;c;AAAA␇"
+        assert chips(chat) == []
+
+
+async def test_a_picture_sent_alone_asks_for_a_description(tmp_path: Path, cat: Path) -> None:
+    async with running(tmp_path / "log", "--echo", images=(str(cat),)) as chat:
+        await chat.ready()
+        await chat.until(lambda: chips(chat))
+        await chat.ask("")
+        assert chat.questions == ["Describe this picture."]
+        assert chips(chat) == []
+        assert len(chat.chat.query(SentPicture)) == 1
+        assert [part.path for part in chat.session.turns[0].images] == [str(cat)]
+        await chat.until(lambda: "my cat.png · 18 tokens" in chat.screen_text())
+
+
+async def test_chips_are_taken_away_by_key_and_by_mouse(tmp_path: Path, cat: Path) -> None:
+    other = cat.with_name("dog.png")
+    Image.new("RGB", (10, 10), "blue").save(other)
+    async with running(tmp_path / "log", images=(str(cat), str(other))) as chat:
+        await chat.until(lambda: len(chips(chat)) == 2)
+        await chat.pilot.press("shift+tab", "delete")
+        await chat.until(lambda: len(chips(chat)) == 1)
+        assert chips(chat)[0].picture.path == str(cat)
+        await chat.pilot.click(RemoveCross)
+        await chat.until(lambda: not chips(chat))
+
+
+async def test_a_blind_model_is_said_when_attaching_and_nothing_is_lost(
+    tmp_path: Path, cat: Path
+) -> None:
+    async with running(tmp_path / "log", "--blind") as chat:
+        await chat.ready()
+        await paste(chat, str(cat))
+        await chat.until(lambda: chat.toasts)
+        assert "cannot see" in chat.toasts[0]
+        await chat.ask("What is it?", wait=False)
+        await chat.until(lambda: len(chat.toasts) == 2)
+        assert chat.chat.prompt.text == "What is it?"
+        assert len(chips(chat)) == 1
+        assert chat.session.turns == []
+
+
+async def test_a_bad_picture_is_one_message_and_the_draft_stays(tmp_path: Path) -> None:
+    bad = tmp_path / "bad[red].png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    async with running(tmp_path / "log", images=(str(bad),), prompt="What is it?") as chat:
+        await chat.until(lambda: chat.toasts)
+        assert "bad[red].png" in chat.toasts[0]
+        assert chat.chat.prompt.text == "What is it?"
+        assert (chips(chat), chat.session.turns) == ([], [])
+
+
+async def test_a_name_of_another_kind_is_shown_safely(tmp_path: Path, cat: Path) -> None:
+    odd = cat.with_name("\x1b[2J[b]\n\udcff.png")
+    cat.rename(odd)
+    async with running(tmp_path / "log", images=(str(odd),), size=(120, 40)) as chat:
+        await chat.ready()
+        await chat.until(lambda: chips(chat))
+        assert "␛[2J[b]␊�.png" in chat.screen_text()
+        await chat.ask("")
+        assert "␛[2J[b]␊�.png" in chat.screen_text()
+        await chat.pilot.press("ctrl+o")
+        chat.app.screen.query_one(PictureTree).path = odd.parent
+        await chat.until(lambda: "␛[2J[b]␊�.png" in chat.screen_text())
+
+
+async def test_the_picker_walks_previews_and_chooses(
+    tmp_path: Path, cat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    async with running(tmp_path / "log") as chat:
+        await chat.pilot.press("ctrl+o")
+        await chat.until(lambda: "my cat.png" in chat.screen_text())
+        assert "notes.txt" not in chat.screen_text()
+        await chat.pilot.press("down")
+        await chat.until(lambda: "40 × 20" in chat.screen_text())
+        await chat.pilot.press("enter")
+        await chat.until(lambda: chips(chat))
+
+
+async def test_the_picker_takes_a_typed_path(tmp_path: Path, cat: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.pilot.press("ctrl+o")
+        await chat.until(lambda: isinstance(chat.app.screen, FilePicker))
+        await chat.pilot.press("ctrl+l")
+        chat.app.screen.query_one(Input).value = str(cat).replace(" ", "\\ ")
+        await chat.pilot.press("enter")
+        await chat.until(lambda: chips(chat))
