@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A conversation in lines, in a real terminal: asking, stopping, failing, ending."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.tui.chat_process import kill, wait_until_gone
+from tests.tui.terminal import Terminal
+
+SLOW = ("--answer", "word " * 200, "--token-delay", "0.05")
+Talk = Callable[..., Terminal]
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    """Begin conversations that end with the test."""
+    terminals: list[Terminal] = []
+
+    def begin(*arguments: str, script: tuple[str, ...] = (), **env: str) -> Terminal:
+        terminals.append(Terminal("--plain", *arguments, script=script, env=env))
+        return terminals[-1]
+
+    yield begin
+    for terminal in terminals:
+        terminal.close()
+
+
+def test_questions_and_answers_are_lines(talk: Talk) -> None:
+    terminal = talk(script=("--echo",))
+    terminal.wait_for("You:")
+    terminal.enter("Hello")
+    terminal.wait_for("You: Hello\nAssistant: Hello\nYou:")
+    terminal.enter("")
+    terminal.enter("first \\")
+    terminal.wait_for("...")
+    terminal.enter("second")
+    terminal.wait_for("Assistant: first\nsecond\nYou:")
+    terminal.type("\x04")
+    assert terminal.end() == 0
+    assert terminal.is_cooked
+
+
+def test_a_dumb_terminal_gets_no_escape_sequence_and_needs_no_option() -> None:
+    terminal = Terminal(script=("--answer", "\x1b[31mred\x07"), env={"TERM": "dumb"})
+    terminal.wait_for("You:")
+    terminal.enter("Hello")
+    terminal.wait_for("␛[31mred␇\nYou:")
+    terminal.enter("/quit")
+    assert terminal.end() == 0
+    assert "\x1b" not in terminal.output
+    terminal.close()
+
+
+def test_no_colour_and_no_alternate_screen(talk: Talk) -> None:
+    terminal = talk(NO_COLOR="1")
+    terminal.wait_for("You:")
+    terminal.enter("Hello")
+    terminal.wait_for("Paris.\nYou:")
+    terminal.type("\x04")
+    assert terminal.end() == 0
+    assert "\x1b[?1049h" not in terminal.output
+    assert "\x1b[3" not in terminal.output
+
+
+def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(talk: Talk) -> None:
+    terminal = talk(script=SLOW)
+    terminal.wait_for("You:")
+    terminal.enter("count")
+    terminal.wait_for("word word")
+    terminal.type("\x03")
+    terminal.wait_for("(stopped)\nYou:")
+    terminal.enter("again")
+    terminal.wait_for("You: again\nAssistant: word")
+    terminal.type("\x03")
+    terminal.wait_for("(stopped)\nYou:")
+    child = terminal.model_pid
+    terminal.type("\x03")
+    assert terminal.end() == 0
+    assert "Traceback" not in terminal.output
+    assert terminal.is_cooked
+    assert wait_until_gone(child)
+
+
+def test_a_failure_is_told_and_the_conversation_goes_on(talk: Talk) -> None:
+    terminal = talk(script=("--fail-generate", "the prompt is too long"))
+    terminal.wait_for("You:")
+    for _ in range(2):
+        terminal.enter("Hello")
+        terminal.wait_for("You: Hello\nError: the prompt is too long\nYou:")
+
+
+def test_kill_9_in_the_answer_is_told_and_the_next_question_is_answered(talk: Talk) -> None:
+    terminal = talk(script=("--answer", "one two three four", "--token-delay", "0.3"))
+    terminal.wait_for("You:")
+    terminal.enter("count")
+    terminal.wait_for("one two")
+    kill(terminal.model_pid)
+    terminal.wait_for("ended (exit code -9)", "model.log\nYou:")
+    terminal.enter("again")
+    terminal.wait_for("Assistant: one two three four\nYou:")
+
+
+def test_kill_9_while_the_person_types_is_made_good(talk: Talk) -> None:
+    terminal = talk()
+    terminal.wait_for("You:")
+    kill(terminal.model_pid)
+    terminal.enter("Hello")
+    terminal.wait_for("Loading the model", "Assistant: The capital of France is Paris.\nYou:")
+    assert "ended" not in terminal.text
+
+
+def test_sigterm_while_the_person_types_ends_both_processes(talk: Talk) -> None:
+    terminal = talk()
+    terminal.wait_for("You:")
+    child = terminal.model_pid
+    terminal.signal(signal.SIGTERM)
+    assert terminal.end() == 143
+    assert terminal.is_cooked
+    assert wait_until_gone(child)
+
+
+def test_a_load_that_fails_ends_with_its_error(talk: Talk) -> None:
+    terminal = talk(script=("--fail-load", "this is no model"))
+    assert terminal.end() == 1
+    assert "Error: this is no model\r\n" in terminal.output
+
+
+def test_ctrl_c_while_the_model_loads_is_clean(talk: Talk) -> None:
+    terminal = talk(script=("--load-delay", "5"))
+    terminal.wait_for("Loading the model")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.output
+
+
+def test_commands(talk: Talk, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat.png")
+    terminal = talk(script=("--echo",))
+    terminal.wait_for("You:")
+    terminal.enter("/help")
+    terminal.wait_for("/image PATH", "You:")
+    terminal.enter("/frobnicate")
+    terminal.wait_for("there is no command /frobnicate")
+    terminal.enter("//frobnicate")
+    terminal.wait_for("Assistant: /frobnicate")
+    terminal.enter("/etc/passwd is a file")
+    terminal.wait_for("Assistant: /etc/passwd is a file")
+    terminal.enter("/image /nowhere/cat.png")
+    terminal.wait_for("Error: there is no file")
+    terminal.enter(f"/image {tmp_path}/cat.png")
+    terminal.wait_for("goes with the next message")
+    terminal.enter("")
+    terminal.wait_for("Assistant: Describe this picture.")
+    terminal.enter("/new")
+    terminal.wait_for("A new conversation begins.")
+    terminal.enter("/quit")
+    assert terminal.end() == 0
+
+
+def test_with_json_stdout_has_one_object_a_line(tmp_path: Path) -> None:
+    # A terminal to ask at, a file for the answers: as `yuren-chat --json > FILE`.
+    terminal = Terminal("--json", script=("--echo",), stdout=tmp_path / "answers.jsonl")
+    for question in ("one", "two"):
+        terminal.wait_for("You:")
+        terminal.enter(question)
+        terminal.wait_for(f"You: {question}\nYou:")
+    terminal.type("\x04")
+    assert terminal.end() == 0
+    terminal.close()
+    lines = (tmp_path / "answers.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["one", "two"]
+
+
+def test_a_language_of_one_s_own(talk: Talk) -> None:
+    terminal = talk("--lang", "zh", script=("--echo",))
+    terminal.wait_for("你：")
+    terminal.enter("巴黎")
+    terminal.wait_for("助手：巴黎")
