@@ -12,16 +12,11 @@ import sqlite3
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from yuren_core.errors import UsageError
-from yuren_core.messages import ImagePart
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.i18n import tr
+from yuren_tui.store.chat_rows import ChatReader, int64, unknown_chat
 from yuren_tui.store.database import Database
 from yuren_tui.store.encoding import (
-    decode_object,
-    decode_sampling,
     encode_object,
     encode_sampling,
     now_ms,
@@ -29,20 +24,11 @@ from yuren_tui.store.encoding import (
 from yuren_tui.store.pictures import Pictures
 from yuren_tui.store.values import (
     Chat,
-    ChatSummary,
     Draft,
     Json,
-    PromptVersion,
-    from_milliseconds,
     storable,
     to_milliseconds,
 )
-
-SUMMARY_COLUMNS = """
-    c.id, c.title, c.created_at, c.updated_at, c.model, c.archived_at, c.deleted_at,
-    c.draft <> '' OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = c.id) AS has_draft,
-    (SELECT count(*) FROM messages m WHERE m.chat_id = c.id AND m.deleted_in IS NULL) AS count
-"""
 
 MAX_TITLE = 500
 """The longest title, in characters."""
@@ -56,7 +42,7 @@ class Unchanged:
 UNCHANGED = Unchanged()
 
 
-class Chats:
+class Chats(ChatReader):
     """The chats of one store. Every method that takes a chat's id raises UsageError where the
     store has no such chat, and StorageError where the disk refuses.
 
@@ -66,72 +52,7 @@ class Chats:
     """
 
     def __init__(self, database: Database, pictures: Pictures) -> None:
-        self._database = database
-        self._pictures = pictures
-
-    # ------------------------------------------------------------ reading
-
-    def get(self, chat_id: int) -> Chat:
-        """One chat, deleted or not."""
-        rows = self._database.rows("SELECT * FROM chats WHERE id = ?", (_id(chat_id),))
-        if not rows:
-            raise unknown_chat(chat_id)
-        return self._chat(rows[0])
-
-    def last(self) -> Chat | None:
-        """The chat that was last used, not archived and not deleted: what `--continue` opens."""
-        rows = self._database.rows(
-            "SELECT * FROM chats WHERE deleted_at IS NULL AND archived_at IS NULL"
-            " AND (active_leaf IS NOT NULL OR draft <> ''"
-            " OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = chats.id))"
-            " ORDER BY opened_at DESC, id DESC LIMIT 1"
-        )
-        return self._chat(rows[0]) if rows else None
-
-    def page(
-        self,
-        *,
-        limit: int = 50,
-        after: ChatSummary | None = None,
-        archived: bool = False,
-        deleted: bool = False,
-    ) -> list[ChatSummary]:
-        """One page of the list, the latest said-in first.
-
-        Args:
-            limit: most chats.
-            after: the last one of the page before; None for the first page.
-            archived: those put away instead of the others.
-            deleted: those that can be restored instead of the others.
-
-        Returns:
-            At most `limit` chats; fewer at the end of the list.
-        """
-        which = "c.deleted_at IS NOT NULL" if deleted else "c.deleted_at IS NULL"
-        if not deleted:
-            which += f" AND c.archived_at IS {'NOT ' if archived else ''}NULL"
-        values: list[Any] = []
-        if after is not None:
-            which += " AND (c.updated_at, c.id) < (?, ?)"
-            values += [to_milliseconds(after.updated_at), after.id]
-        rows = self._database.rows(
-            f"SELECT {SUMMARY_COLUMNS} FROM chats c WHERE {which}"
-            " AND (c.active_leaf IS NOT NULL OR c.title_is_set OR c.draft <> ''"
-            " OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = c.id)"
-            " OR EXISTS (SELECT 1 FROM messages m WHERE m.chat_id = c.id))"
-            " ORDER BY c.updated_at DESC, c.id DESC LIMIT ?",
-            (*values, limit),
-        )
-        return [summary_of(row) for row in rows]
-
-    def system_prompts(self, chat_id: int) -> list[PromptVersion]:
-        """Every distinct system prompt that the chat has had, the latest first."""
-        rows = self._database.rows(
-            "SELECT text, used_at FROM system_prompts WHERE chat_id = ?"
-            " ORDER BY used_at DESC, id DESC",
-            (_id(chat_id),),
-        )
-        return [PromptVersion(row["text"], from_milliseconds(row["used_at"])) for row in rows]
+        super().__init__(database, pictures)
 
     # ------------------------------------------------------------ changing
 
@@ -243,7 +164,7 @@ class Chats:
     def purge(self, chat_id: int) -> None:
         """Remove a chat, its messages and its drafts for good."""
         with self._database.write() as db:
-            if not db.execute("DELETE FROM chats WHERE id = ?", (_id(chat_id),)).rowcount:
+            if not db.execute("DELETE FROM chats WHERE id = ?", (int64(chat_id),)).rowcount:
                 raise unknown_chat(chat_id)
 
     def purge_deleted(self, *, before: datetime) -> int:
@@ -267,53 +188,10 @@ class Chats:
     def _set(self, db: sqlite3.Connection, chat_id: int, **values: object) -> None:
         columns = ", ".join(f"{name} = ?" for name in values)
         cursor = db.execute(
-            f"UPDATE chats SET {columns} WHERE id = ?", (*values.values(), _id(chat_id))
+            f"UPDATE chats SET {columns} WHERE id = ?", (*values.values(), int64(chat_id))
         )
         if not cursor.rowcount:
             raise unknown_chat(chat_id)
-
-    def _chat(self, row: sqlite3.Row) -> Chat:
-        return Chat(
-            id=row["id"],
-            uid=row["uid"],
-            title=row["title"],
-            is_title_set=bool(row["title_is_set"]),
-            created_at=from_milliseconds(row["created_at"]),
-            updated_at=from_milliseconds(row["updated_at"]),
-            model=row["model"],
-            system_prompt=row["system_prompt"],
-            sampling=decode_sampling(row["sampling"]),
-            preset=None if row["preset"] is None else decode_object(row["preset"]),
-            active_leaf=row["active_leaf"],
-            draft=Draft(row["draft"], self._draft_images(row["id"])),
-            scroll=row["scroll"],
-            is_archived=row["archived_at"] is not None,
-            is_deleted=row["deleted_at"] is not None,
-            extras=decode_object(row["extras"]),
-        )
-
-    def _draft_images(self, chat_id: int) -> tuple[ImagePart, ...]:
-        rows = self._database.rows(
-            "SELECT sha256, suffix FROM draft_pictures JOIN pictures USING (sha256)"
-            " WHERE chat_id = ? ORDER BY position",
-            (chat_id,),
-        )
-        return tuple(self._pictures.part(row["sha256"], row["suffix"]) for row in rows)
-
-
-def summary_of(row: sqlite3.Row) -> ChatSummary:
-    """A row of `SUMMARY_COLUMNS` as a value."""
-    return ChatSummary(
-        id=row["id"],
-        title=row["title"],
-        created_at=from_milliseconds(row["created_at"]),
-        updated_at=from_milliseconds(row["updated_at"]),
-        model=row["model"],
-        message_count=row["count"],
-        is_archived=row["archived_at"] is not None,
-        is_deleted=row["deleted_at"] is not None,
-        has_draft=bool(row["has_draft"]),
-    )
 
 
 def remember_system_prompt(db: sqlite3.Connection, chat_id: int, text: str, now: int) -> None:
@@ -324,13 +202,3 @@ def remember_system_prompt(db: sqlite3.Connection, chat_id: int, text: str, now:
             " ON CONFLICT (chat_id, text) DO UPDATE SET used_at = excluded.used_at",
             (chat_id, storable(text), now),
         )
-
-
-def unknown_chat(chat_id: int) -> UsageError:
-    """What is said of an id that no chat has."""
-    return UsageError(tr("store.no_chat", id=chat_id), tr("store.no_chat_remedy"))
-
-
-def _id(chat_id: int) -> int:
-    """An id that SQLite can hold; one beyond that is no chat's."""
-    return chat_id if -(2**63) <= chat_id < 2**63 else 0

@@ -12,21 +12,24 @@ answer that a living process writes, of this program or another, is never touche
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
-from yuren_core.errors import UsageError
 from yuren_core.messages import ImagePart, Role
-from yuren_tui.i18n import tr
-from yuren_tui.store.chats import unknown_chat
 from yuren_tui.store.database import Database
-from yuren_tui.store.encoding import decode_object, encode_object, now_ms
+from yuren_tui.store.encoding import encode_object, now_ms
+from yuren_tui.store.message_rows import (
+    MessageReader,
+    active_leaf,
+    require_live,
+    row_of,
+    unknown_message,
+)
 from yuren_tui.store.pictures import Pictures, refer
+from yuren_tui.store.recovery import recover
 from yuren_tui.store.tree import (
-    PATH,
-    SIBLINGS,
     SUBTREE,
+    is_live_leaf,
     leaf_after_loss,
     newest_leaf,
     set_leaf,
@@ -36,7 +39,6 @@ from yuren_tui.store.values import (
     Json,
     MessageStatus,
     StoredMessage,
-    from_milliseconds,
     storable,
 )
 from yuren_tui.store.writers import Writers
@@ -49,7 +51,7 @@ class _ActiveLeaf:
 ACTIVE_LEAF: Final = _ActiveLeaf()
 
 
-class Messages:
+class Messages(MessageReader):
     """The messages of one store. Every method that takes an id raises UsageError where there is
     no such chat or message, and StorageError where the disk refuses; then nothing has changed.
 
@@ -60,44 +62,8 @@ class Messages:
     """
 
     def __init__(self, database: Database, pictures: Pictures, writers: Writers) -> None:
-        self._database = database
-        self._pictures = pictures
+        super().__init__(database, pictures)
         self._writers = writers
-
-    # ------------------------------------------------------------ reading
-
-    def get(self, message_id: int) -> StoredMessage:
-        """One message, deleted or not."""
-        rows = self._database.rows(
-            f"SELECT m.*, {SIBLINGS} FROM messages m WHERE m.id = ?", (message_id,)
-        )
-        if not rows:
-            raise _unknown(message_id)
-        return self._messages(rows)[0]
-
-    def path(self, chat_id: int) -> tuple[StoredMessage, ...]:
-        """The messages from the first to the active leaf: what is shown, and told to the model."""
-        return self._messages(self._database.rows(PATH, (chat_id,)))
-
-    def tree(self, chat_id: int) -> tuple[StoredMessage, ...]:
-        """All live messages of a chat, parents before children, siblings in order."""
-        return self._messages(
-            self._database.rows(
-                f"SELECT m.*, {SIBLINGS} FROM messages m"
-                " WHERE m.chat_id = ? AND m.deleted_in IS NULL ORDER BY m.id",
-                (chat_id,),
-            )
-        )
-
-    def siblings(self, message_id: int) -> tuple[int, ...]:
-        """The live alternatives at a message's place, itself among them, oldest first."""
-        message = self.get(message_id)
-        rows = self._database.rows(
-            "SELECT id FROM messages WHERE chat_id = ? AND parent_id IS ? AND deleted_in IS NULL"
-            " ORDER BY id",
-            (message.chat_id, message.parent_id),
-        )
-        return tuple(row["id"] for row in rows)
 
     # ------------------------------------------------------------ saying
 
@@ -136,7 +102,9 @@ class Messages:
         kept = self._pictures.keep_all(images)
         writer = self._writers.token() if status == "writing" else None
         with self._database.write(durable=writer is None) as db:
-            parent = self._parent(db, chat_id, parent_id)
+            leaf = active_leaf(db, chat_id)
+            parent = leaf if isinstance(parent_id, _ActiveLeaf) else parent_id
+            require_live(db, chat_id, parent)
             now = now_ms()
             message_id = db.execute(
                 "INSERT INTO messages (chat_id, parent_id, role, text, status, stats, created_at,"
@@ -183,7 +151,7 @@ class Messages:
                 "UPDATE messages SET text = ? WHERE id = ?", (storable(text), message_id)
             )
             if not done.rowcount:
-                raise _unknown(message_id)
+                raise unknown_message(message_id)
 
     def finish(
         self, message_id: int, text: str, status: MessageStatus, stats: Json | None = None
@@ -195,13 +163,13 @@ class Messages:
                 (storable(text), status, encode_object(stats or {}), message_id),
             )
             if not done.rowcount:
-                raise _unknown(message_id)
+                raise unknown_message(message_id)
         return self.get(message_id)
 
     def discard(self, message_id: int) -> None:
         """Remove a message and all below it for good: an exchange that came to nothing."""
         with self._database.write() as db:
-            row = _row(db, message_id)
+            row = row_of(db, message_id)
             ids = [r[0] for r in db.execute(SUBTREE, (message_id,))]
             leaf = leaf_after_loss(db, row, ids)
             set_leaf(db, row["chat_id"], leaf)
@@ -257,9 +225,9 @@ class Messages:
             The new active leaf: the newest one below the message.
         """
         with self._database.write() as db:
-            row = _row(db, message_id)
+            row = row_of(db, message_id)
             if row["deleted_in"] is not None:
-                raise _unknown(message_id)
+                raise unknown_message(message_id)
             leaf = newest_leaf(db, message_id)
             set_leaf(db, row["chat_id"], leaf)
             return leaf
@@ -272,7 +240,7 @@ class Messages:
         """
         ids = self.siblings(message_id)
         if message_id not in ids:
-            raise _unknown(message_id)
+            raise unknown_message(message_id)
         place = min(max(ids.index(message_id) + offset, 0), len(ids) - 1)
         self.select(ids[place])
         return ids[place]
@@ -290,13 +258,11 @@ class Messages:
     def delete(self, message_id: int) -> Deletion:
         """Hide a message and all below it; the nearest alternative is shown instead."""
         with self._database.write() as db:
-            row = _row(db, message_id)
+            row = row_of(db, message_id)
             if row["deleted_in"] is not None:
-                raise _unknown(message_id)
+                raise unknown_message(message_id)
             ids = [r[0] for r in db.execute(SUBTREE, (message_id,))]
-            (previous,) = db.execute(
-                "SELECT active_leaf FROM chats WHERE id = ?", (row["chat_id"],)
-            ).fetchone()
+            previous = active_leaf(db, row["chat_id"])
             set_leaf(db, row["chat_id"], leaf_after_loss(db, row, ids))
             db.executemany(
                 "UPDATE messages SET deleted_in = ? WHERE id = ?", [(message_id, i) for i in ids]
@@ -309,112 +275,27 @@ class Messages:
         Where a message above it has been deleted since, it comes back together with that one.
         """
         with self._database.write() as db:
-            row = _row(db, deletion.message_id)
-            parent = None if row["parent_id"] is None else _row(db, row["parent_id"])
+            row = row_of(db, deletion.message_id)
+            parent = None if row["parent_id"] is None else row_of(db, row["parent_id"])
             above = None if parent is None else parent["deleted_in"]
             db.execute(
                 "UPDATE messages SET deleted_in = ? WHERE deleted_in = ?",
                 (above, deletion.message_id),
             )
-            if above is None and _row(db, deletion.message_id)["deleted_in"] is None:
+            if above is None and row_of(db, deletion.message_id)["deleted_in"] is None:
                 leaf = deletion.previous_leaf
-                if leaf is None or not _is_live_leaf(db, row["chat_id"], leaf):
+                if leaf is None or not is_live_leaf(db, row["chat_id"], leaf):
                     leaf = newest_leaf(db, deletion.message_id)
                 set_leaf(db, row["chat_id"], leaf)
 
-    # ------------------------------------------------------------ recovering
-
     def recover(self) -> int:
-        """Close the answers whose writers are dead.
-
-        Returns:
-            How many there were.
-        """
-        rows = self._database.rows("SELECT DISTINCT writer FROM messages WHERE status = 'writing'")
-        dead = [row["writer"] for row in rows if not self._writers.is_alive(row["writer"] or "")]
-        closed = 0
-        for writer in dead:
-            with self._database.write() as db:
-                for row in db.execute(
-                    "SELECT * FROM messages WHERE status = 'writing' AND writer IS ?", (writer,)
-                ).fetchall():
-                    closed += 1
-                    below = len(db.execute(SUBTREE, (row["id"],)).fetchall()) - 1
-                    if row["text"] or below or row["deleted_in"] is not None:
-                        db.execute(
-                            "UPDATE messages SET status = 'failed', writer = NULL WHERE id = ?",
-                            (row["id"],),
-                        )
-                    else:
-                        set_leaf(db, row["chat_id"], leaf_after_loss(db, row, [row["id"]]))
-                        db.execute("DELETE FROM messages WHERE id = ?", (row["id"],))
-        return closed
+        """Close the answers whose writers are dead; returns how many there were."""
+        return recover(self._database, self._writers)
 
     # ------------------------------------------------------------ rows
-
-    def _parent(
-        self, db: sqlite3.Connection, chat_id: int, parent_id: int | _ActiveLeaf | None
-    ) -> int | None:
-        chat = db.execute("SELECT active_leaf FROM chats WHERE id = ?", (chat_id,)).fetchone()
-        if chat is None:
-            raise unknown_chat(chat_id)
-        if isinstance(parent_id, _ActiveLeaf):
-            return None if chat["active_leaf"] is None else int(chat["active_leaf"])
-        if parent_id is not None:
-            row = _row(db, parent_id)
-            if row["chat_id"] != chat_id or row["deleted_in"] is not None:
-                raise _unknown(parent_id)
-        return parent_id
 
     def _update(self, message_id: int, column: str, value: object) -> None:
         with self._database.write() as db:
             done = db.execute(f"UPDATE messages SET {column} = ? WHERE id = ?", (value, message_id))
             if not done.rowcount:
-                raise _unknown(message_id)
-
-    def _messages(self, rows: Sequence[sqlite3.Row]) -> tuple[StoredMessage, ...]:
-        images = self._pictures.of_messages([row["id"] for row in rows])
-        return tuple(_message(row, images.get(row["id"], ())) for row in rows)
-
-
-def _message(row: sqlite3.Row, images: tuple[ImagePart, ...]) -> StoredMessage:
-    return StoredMessage(
-        id=row["id"],
-        chat_id=row["chat_id"],
-        parent_id=row["parent_id"],
-        role=Role(row["role"]),
-        text=row["text"],
-        images=images,
-        status=row["status"],
-        stats=decode_object(row["stats"]),
-        created_at=from_milliseconds(row["created_at"]),
-        is_pinned=bool(row["is_pinned"]),
-        speaker=row["speaker"],
-        model=row["model"],
-        sibling_index=row["sibling_index"],
-        sibling_count=row["sibling_count"],
-        extras=decode_object(row["extras"]),
-    )
-
-
-def _row(db: sqlite3.Connection, message_id: int) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT id, chat_id, parent_id, deleted_in FROM messages WHERE id = ?", (message_id,)
-    ).fetchone()
-    if row is None:
-        raise _unknown(message_id)
-    return row
-
-
-def _is_live_leaf(db: sqlite3.Connection, chat_id: int, message_id: int) -> bool:
-    row = db.execute(
-        "SELECT 1 FROM messages m WHERE m.id = ? AND m.chat_id = ? AND m.deleted_in IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM messages k WHERE k.chat_id = m.chat_id"
-        " AND k.parent_id = m.id AND k.deleted_in IS NULL)",
-        (message_id, chat_id),
-    ).fetchone()
-    return row is not None
-
-
-def _unknown(message_id: int) -> UsageError:
-    return UsageError(tr("store.no_message", id=message_id), tr("store.no_message_remedy"))
+                raise unknown_message(message_id)

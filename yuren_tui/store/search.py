@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from yuren_core.messages import Role
-from yuren_tui.store.chats import SUMMARY_COLUMNS, summary_of
+from yuren_tui.store.chat_rows import SUMMARY_COLUMNS, summary_of
 from yuren_tui.store.database import Database
 from yuren_tui.store.snippets import Snippet, Terms, cut, whole
 from yuren_tui.store.values import ChatSummary, from_milliseconds, storable

@@ -37,6 +37,8 @@ class Store:
     """One directory of chats. Made by `open`; closed by `close` or as a context manager.
 
     Attributes:
+        directory: where all of it lies.
+        database: the file behind it; only `transfer` reaches through.
         chats: the list, titles, drafts, system prompts.
         messages: what was said, as trees.
         pictures: the files that messages show.
@@ -47,7 +49,7 @@ class Store:
 
     def __init__(self, directory: Path, database: Database) -> None:
         self.directory = directory
-        self._database = database
+        self.database = database
         self._writers = Writers(directory / f"{FILE_NAME}.writers")
         self.pictures = Pictures(database, directory / "pictures")
         self.chats = Chats(database, self.pictures)
@@ -89,14 +91,14 @@ class Store:
     @property
     def path(self) -> Path:
         """The database's file."""
-        return self._database.path
+        return self.database.path
 
     def search(
         self, query: str, *, limit: int = 50, hits_per_chat: int = 3, archived: bool = False
     ) -> SearchResults:
         """Find chats by what is in their titles and messages; see `yuren_tui.store.search`."""
         return search(
-            self._database,
+            self.database,
             query,
             limit=limit,
             hits_per_chat=hits_per_chat,
@@ -110,14 +112,14 @@ class Store:
 
     def check(self) -> list[str]:
         """What a full check finds wrong; empty for a sound store. Reads the whole file."""
-        with self._database.write() as db:
+        with self.database.write() as db:
             rebuild_indexes(db)
             return problems(db)
 
     def close(self) -> None:
         """Close the store; an answer that is still being written is left for `recover`."""
         self._writers.close()
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> Store:
         return self
@@ -131,4 +133,4 @@ class Store:
         self.close()
 
     def _data_version(self) -> int:
-        return int(self._database.rows("PRAGMA data_version")[0][0])
+        return int(self.database.rows("PRAGMA data_version")[0][0])

@@ -81,3 +81,14 @@ def set_leaf(db: sqlite3.Connection, chat_id: int, leaf: int | None, said_at: in
         " opened_at = max(opened_at, ?) WHERE id = ?",
         (leaf, said_at, said_at, chat_id),
     )
+
+
+def is_live_leaf(db: sqlite3.Connection, chat_id: int, message_id: int) -> bool:
+    """Whether a message is live, in that chat, and has no live message below it."""
+    row = db.execute(
+        "SELECT 1 FROM messages m WHERE m.id = ? AND m.chat_id = ? AND m.deleted_in IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM messages k WHERE k.chat_id = m.chat_id"
+        " AND k.parent_id = m.id AND k.deleted_in IS NULL)",
+        (message_id, chat_id),
+    ).fetchone()
+    return row is not None

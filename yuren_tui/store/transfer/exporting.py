@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing chats to files: Markdown, our JSON, rows for training; pictures go along.
+
+A document is written whole or not at all. For Markdown and training, pictures are copied beside
+it into `<name>.pictures/`, named by their hash, and referred to by relative paths with `/`, so
+that document and directory can be moved together. In our JSON they are inside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from yuren_core.errors import UsageError
+from yuren_core.paths import atomic_write
+from yuren_tui.i18n import tr
+from yuren_tui.store.store import Store
+from yuren_tui.store.transfer import json_format
+from yuren_tui.store.transfer.markdown import render_markdown
+from yuren_tui.store.transfer.records import ChatRecord
+from yuren_tui.store.transfer.storing import read_record
+from yuren_tui.store.transfer.training import training_row
+
+ExportFormat = Literal["markdown", "json", "training"]
+
+SUFFIXES: dict[ExportFormat, str] = {"markdown": ".md", "json": ".json", "training": ".json"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export has written.
+
+    Attributes:
+        path: the document.
+        pictures: the files beside it.
+        chat_count: how many chats are in it.
+        notes: what a person should know, in their language.
+    """
+
+    path: Path
+    pictures: tuple[Path, ...]
+    chat_count: int
+    notes: tuple[str, ...] = ()
+
+
+def export_chats(
+    store: Store, chat_ids: Sequence[int], path: Path, export_format: ExportFormat
+) -> ExportResult:
+    """Write chats to a file; one that is there is replaced.
+
+    Args:
+        store: where they are.
+        chat_ids: which; in a Markdown document they follow one another.
+        path: the document; its directory is made.
+        export_format: "markdown" and "training" take the path that is shown, "json" all.
+
+    Raises:
+        UsageError: no such chat, or a training export in which no model has spoken.
+        StorageError: the files cannot be written, or a picture is missing.
+    """
+    records = [read_record(store, chat_id) for chat_id in chat_ids]
+    if export_format == "json":
+        atomic_write(path, json_format.dump(records, exported_at=datetime.now(UTC)))
+        return ExportResult(path, (), len(records))
+    names = _picture_names(path, records)
+    if export_format == "markdown":
+        document = "\n\n---\n\n".join(render_markdown(record, names).rstrip() for record in records)
+        pictures = _copy_pictures(path, records, names)
+        atomic_write(path, document + "\n")
+        return ExportResult(path, pictures, len(records))
+    rows, notes = _training(chat_ids, records, names)
+    pictures = _copy_pictures(path, records, names)
+    atomic_write(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+    return ExportResult(path, pictures, len(rows), tuple(notes))
+
+
+def _training(
+    chat_ids: Sequence[int], records: Sequence[ChatRecord], names: dict[str, str]
+) -> tuple[list[dict[str, object]], list[str]]:
+    rows: list[dict[str, object]] = []
+    notes: list[str] = []
+    for chat_id, record in zip(chat_ids, records, strict=True):
+        row = training_row(record, names)
+        if row is None:
+            notes.append(tr("store.export.no_answer", id=chat_id))
+            continue
+        rows.append(row.value)
+        if row.cut_answers:
+            notes.append(tr("store.export.cut_answers", id=chat_id, count=row.cut_answers))
+        if row.has_parts:
+            notes.append(tr("store.export.placeholder", id=chat_id))
+    if not rows:
+        first = chat_ids[0] if chat_ids else 0
+        raise UsageError(
+            tr("store.export.no_answer", id=first), tr("store.export.no_answer_remedy")
+        )
+    return rows, notes
+
+
+def _picture_names(path: Path, records: Sequence[ChatRecord]) -> dict[str, str]:
+    """Of the pictures on the paths that are shown: hash -> path relative to the document."""
+    return {
+        sha256: f"{path.stem}.pictures/{sha256}{record.pictures[sha256].suffix}"
+        for record in records
+        for message in record.active_path()
+        for sha256 in message.images
+    }
+
+
+def _copy_pictures(
+    path: Path, records: Sequence[ChatRecord], names: dict[str, str]
+) -> tuple[Path, ...]:
+    known = {sha256: picture for record in records for sha256, picture in record.pictures.items()}
+    written = []
+    for sha256, name in names.items():
+        target = path.parent / name
+        atomic_write(target, known[sha256].read())
+        written.append(target)
+    return tuple(written)
