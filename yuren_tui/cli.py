@@ -72,6 +72,7 @@ def _run(options: ChatOptions) -> int:
 
 
 def _has_screen() -> bool:
+    """Whether there is a terminal at both ends that can do more than lines."""
     return _is_terminal(sys.stdin) and _is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"
 
 
@@ -83,6 +84,7 @@ def _run_screen(options: ChatOptions) -> int:
     import asyncio
 
     from yuren_tui.app import ChatApp
+    from yuren_tui.foreground import signals_to_end
     from yuren_tui.startup import choose_model, make_session
 
     app = ChatApp(
@@ -103,7 +105,7 @@ def _run_screen(options: ChatOptions) -> int:
         stop = partial(app.exit, return_code=128 + number)
         asyncio.get_running_loop().call_soon_threadsafe(stop)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in signals_to_end():
         signal.signal(number, leave)
     app.run()
     return app.return_code or 0

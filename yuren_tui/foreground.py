@@ -15,7 +15,12 @@ from types import FrameType
 from typing import Any, Self, TypeVar
 
 _T = TypeVar("_T")
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def signals_to_end() -> list[signal.Signals]:
+    """SIGTERM and SIGHUP, but for those that whoever started us has switched off (nohup)."""
+    both = (signal.SIGTERM, signal.SIGHUP)
+    return [number for number in both if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 class Foreground:
@@ -29,7 +34,7 @@ class Foreground:
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
-        self._before = {number: signal.signal(number, self._leave) for number in _SIGNALS}
+        self._before = {number: signal.signal(number, self._leave) for number in signals_to_end()}
         return self
 
     def __exit__(self, *_: object) -> None:

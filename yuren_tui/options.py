@@ -118,8 +118,8 @@ def _command(
 ) -> ChatOptions:
     """Talk to a multimodal LLaMA in the terminal.
 
-    With --plain or --json, or where stdin or stdout is no terminal, PROMPT and what is piped in
-    are answered on stdout; with neither, --plain is a conversation in lines.
+    With --plain or --json, on a dumb terminal, and where stdin or stdout is no terminal, PROMPT
+    and what is piped in are answered on stdout; with neither, it is a conversation in lines.
     """
     use_language(lang)
     return ChatOptions(

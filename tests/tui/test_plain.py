@@ -199,6 +199,19 @@ def test_a_signal_ends_both_processes_cleanly(number: int, code: int) -> None:
     assert wait_until_gone(child)
 
 
+def test_a_hang_up_that_is_switched_off_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
+    try:
+        process = start_chat("count", script=("--token-delay", "0.1"))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.stdout is not None
+    process.stdout.read(4)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, b"capital of France is Paris.\n", b"")
+
+
 def test_ctrl_c_while_standard_input_is_read_is_clean() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "yuren_tui.cli", "--model", "any", "x"],
