@@ -197,8 +197,9 @@ class Chats(ChatReader):
 def remember_system_prompt(db: sqlite3.Connection, chat_id: int, text: str, now: int) -> None:
     """Put a system prompt at the front of its chat's history, inside a transaction."""
     if text:
+        kept = storable(text)
+        db.execute("DELETE FROM system_prompts WHERE chat_id = ? AND text = ?", (chat_id, kept))
         db.execute(
-            "INSERT INTO system_prompts (chat_id, text, used_at) VALUES (?, ?, ?)"
-            " ON CONFLICT (chat_id, text) DO UPDATE SET used_at = excluded.used_at",
-            (chat_id, storable(text), now),
+            "INSERT INTO system_prompts (chat_id, text, used_at) VALUES (?, ?, ?)",
+            (chat_id, kept, now),
         )

@@ -17,8 +17,10 @@ _LOOKED_AT = 4_000
 _FENCE = re.compile(r"^(```+|~~~+).*?(?:^\1[`~]*\s*$|\Z)", re.MULTILINE | re.DOTALL)
 _LINE_MARKS = re.compile(r"^\s*(?:#{1,6}\s+|>\s?|[-*+]\s+|\d{1,3}[.)]\s+)+")
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
-_EMPHASIS = re.compile(r"(\*\*\*|\*\*|\*|___|__|_|~~|`+)(?=\S)(.+?)(?<=\S)\1")
-_SENTENCE = re.compile(r".+?(?:[。！？!?…]+[”’」』）)\"']*|(?<=\w{3})[.;；](?=\s|$)|$)")
+_EMPHASIS = re.compile(
+    r"(\*\*\*|\*\*|\*|~~|`+)(?=\S)(.+?)(?<=\S)\1|(?<!\w)(__?)(?=\S)(.+?)(?<=\S)\3(?!\w)"
+)
+_SENTENCE = re.compile(r".+?(?:[。！？!?…]+[”’」』）)\"']*|；|(?<=\w\w)[.;](?=\s+[^a-z]|\s*$)|$)")
 _TRAILING = " .。,，;；:：、"
 _GREETINGS = frozenset(
     (
@@ -70,7 +72,7 @@ def _sentences(text: str) -> list[str]:
 def _plain(line: str) -> str:
     line = _LINK.sub(r"\1", _LINE_MARKS.sub("", line))
     for _ in range(3):
-        line = _EMPHASIS.sub(r"\2", line)
+        line = _EMPHASIS.sub(lambda match: match[2] or match[4], line)
     printable = (char if char.isprintable() else " " for char in line)
     return " ".join("".join(printable).split())
 
