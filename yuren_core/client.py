@@ -17,11 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from yuren_core.errors import ProtocolError
-from yuren_core.messages import Message
 from yuren_core.paths import log_dir, storing
+from yuren_core.prompt import PromptItem
 from yuren_core.protocol import (
     TERMINAL_EVENTS,
     Cancel,
+    Count,
     Device,
     Event,
     Exited,
@@ -106,13 +107,17 @@ class ModelClient:
         return self._stream(Load(next(self._ids), model, load, device))
 
     def generate(
-        self, messages: Sequence[Message], sampling: SamplingParams
+        self, prompt: Sequence[PromptItem], sampling: SamplingParams
     ) -> AsyncGenerator[Event, None]:
         """Answer: `Prompt`, `Delta`s, then `Completed`, `Cancelled`, `Failed` or `Exited`.
 
         Closing the iterator early cancels the generation.
         """
-        return self._stream(Generate(next(self._ids), tuple(messages), sampling))
+        return self._stream(Generate(next(self._ids), tuple(prompt), sampling))
+
+    async def count(self, prompt: Sequence[PromptItem], sampling: SamplingParams) -> Event:
+        """Ask what a prompt would cost. Returns `Counted`, `Failed` or `Exited`."""
+        return await self._last(Count(next(self._ids), tuple(prompt), sampling))
 
     async def cancel(self) -> None:
         """Stop whatever is being generated; its stream ends with `Cancelled`."""

@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any, Literal
 
 from yuren_core.errors import ProtocolError
-from yuren_core.messages import Message
+from yuren_core.prompt import PromptItem
 from yuren_core.sampling_params import SamplingParams
 
 VERSION = 1
@@ -44,10 +44,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Answer a conversation; a last message of the assistant's is continued."""
+    """Answer a prompt; a last message of the assistant's is continued."""
 
     id: int
-    messages: tuple[Message, ...]
+    prompt: tuple[PromptItem, ...]
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Say what a prompt would cost, and what of it would no longer fit."""
+
+    id: int
+    prompt: tuple[PromptItem, ...]
     sampling: SamplingParams = field(default_factory=SamplingParams)
 
 
@@ -72,7 +81,7 @@ class Ping:
     id: int
 
 
-Request = Load | Generate | Cancel | Unload | Ping
+Request = Load | Generate | Count | Cancel | Unload | Ping
 
 # ---------------------------------------------------------------- events
 
@@ -123,6 +132,28 @@ class Pong:
     """The process is there."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a prompt costs.
+
+    Attributes:
+        tokens: of each item, pictures included.
+        image_tokens: of each item, its pictures' share.
+        prompt_tokens: of what stays, with the opening of the answer.
+        answer_tokens: what is kept free for the answer.
+        dropped: places of the items that no longer fit.
+        fits: whether what stays does.
+    """
+
+    id: int
+    tokens: tuple[int, ...]
+    image_tokens: tuple[int, ...]
+    prompt_tokens: int
+    answer_tokens: int
+    dropped: tuple[int, ...]
+    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +215,21 @@ class Exited:
     log_path: str
 
 
-Event = Loading | Ready | Unloaded | Pong | Prompt | Delta | Completed | Cancelled | Failed | Exited
+Event = (
+    Loading
+    | Ready
+    | Unloaded
+    | Pong
+    | Counted
+    | Prompt
+    | Delta
+    | Completed
+    | Cancelled
+    | Failed
+    | Exited
+)
 
-TERMINAL_EVENTS = (Ready, Unloaded, Pong, Completed, Cancelled, Failed, Exited)
+TERMINAL_EVENTS = (Ready, Unloaded, Pong, Counted, Completed, Cancelled, Failed, Exited)
 """After one of these, nothing more comes for its `id`."""
 
 # ---------------------------------------------------------------- lines

@@ -17,7 +17,9 @@ import threading
 import time
 
 from yuren_core import protocol
-from yuren_core.protocol import Cancel, Generate, Load, Ping, Request, Unload
+from yuren_core.messages import Message
+from yuren_core.prompt import droppable_units
+from yuren_core.protocol import Cancel, Count, Generate, Load, Ping, Request, Unload
 
 IMAGE_TOKENS = 18
 CONTEXT_LENGTH = 2048
@@ -52,6 +54,8 @@ class _Scripted:
                     self._load(request)
                 case Generate():
                     self._generate(request)
+                case Count():
+                    self._count(request)
                 case Unload():
                     self._send(protocol.Unloaded(request.id))
                 case Ping():
@@ -97,19 +101,31 @@ class _Scripted:
             )
         )
 
+    def _count(self, request: Count) -> None:
+        tokens = tuple(_count(item.message) for item in request.prompt)
+        room = min(request.sampling.max_new_tokens, CONTEXT_LENGTH // 4)
+        dropped: list[int] = []
+        total = sum(tokens)
+        for unit in droppable_units(request.prompt):
+            if total <= CONTEXT_LENGTH - room:
+                break
+            dropped += unit
+            total -= sum(tokens[place] for place in unit)
+        images = tuple(IMAGE_TOKENS * len(item.message.images) for item in request.prompt)
+        fits = total <= CONTEXT_LENGTH - room
+        self._send(protocol.Counted(request.id, tokens, images, total, room, tuple(dropped), fits))
+
     def _generate(self, request: Generate) -> None:
         if self.options.fail_generate:
             self._send(
                 protocol.Failed(request.id, "ContextLengthError", self.options.fail_generate)
             )
             return
-        text = request.messages[-1].text if self.options.echo else self.options.answer
+        messages = [item.message for item in request.prompt]
+        text = messages[-1].text if self.options.echo else self.options.answer
         words = [word for word in _split_after_spaces(text) if word]
         words = words[: request.sampling.max_new_tokens]
-        prompt_tokens = sum(
-            len(message.text.split()) + IMAGE_TOKENS * len(message.images) + 4
-            for message in request.messages
-        )
+        prompt_tokens = sum(_count(message) for message in messages)
         self._send(protocol.Prompt(request.id, prompt_tokens, min(self.seen, prompt_tokens), 0))
         start = time.perf_counter()
         done = 0
@@ -132,6 +148,10 @@ class _Scripted:
                 _rate(done, start),
             )
         )
+
+
+def _count(message: Message) -> int:
+    return len(message.text.split()) + IMAGE_TOKENS * len(message.images) + 4
 
 
 def _split_after_spaces(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Literal
 from yuren_core.client import ModelClient
 from yuren_core.errors import ModelNotFoundError, NoVisionTowerError, UsageError
 from yuren_core.messages import ImagePart, Message, Role
+from yuren_core.prompt import prompt_items
 from yuren_core.protocol import (
     Cancelled,
     Completed,
@@ -246,7 +247,9 @@ class Session:
                 if self.model.failure is not None:
                     yield self.model.failure
                 return
-            async with aclosing(self.client.generate(self.messages(), self.sampling)) as stream:
+            async with aclosing(
+                self.client.generate(prompt_items(self.messages()), self.sampling)
+            ) as stream:
                 async for event in stream:
                     self._apply_answer(answer, event)
                     yield event

@@ -17,6 +17,7 @@ from yuren_core import client as client_module
 from yuren_core.client import ModelClient
 from yuren_core.errors import StorageError
 from yuren_core.messages import Message, Role
+from yuren_core.prompt import prompt_items
 from yuren_core.protocol import (
     Cancelled,
     Completed,
@@ -62,7 +63,7 @@ def python(code: str) -> tuple[str, ...]:
 
 
 def generate(client: ModelClient, text: str) -> AsyncGenerator[Event, None]:
-    return client.generate([Message.of(Role.USER, text)], SAMPLING)
+    return client.generate(prompt_items([Message.of(Role.USER, text)]), SAMPLING)
 
 
 async def all_of(stream: AsyncGenerator[Event, None]) -> list[Event]:

@@ -13,6 +13,7 @@ from yuren_core.errors import ContextLengthError, NoVisionTowerError
 from yuren_core.inference.engine import Engine
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.model.loading import LoadedModel, load_model
+from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Cancelled, Completed, Delta, Prompt
 from yuren_core.sampling_params import SamplingParams
 
@@ -36,7 +37,7 @@ def user(content: str, *images: ImagePart) -> Message:
 def answer(
     engine: Engine, messages: list[Message], sampling: SamplingParams = GREEDY
 ) -> tuple[str, Prompt, Completed | Cancelled]:
-    events = list(engine.generate(messages, sampling))
+    events = list(engine.generate(prompt_items(messages), sampling))
     prompt, end = events[0], events[-1]
     assert isinstance(prompt, Prompt)
     assert isinstance(end, Completed | Cancelled)
@@ -152,7 +153,7 @@ def test_a_cancel_takes_effect_within_one_token(text: LoadedModel) -> None:
         asked += 1
         return asked > 6
 
-    events = list(engine.generate([user("go")], GREEDY, is_cancelled=is_cancelled))
+    events = list(engine.generate(prompt_items([user("go")]), GREEDY, is_cancelled=is_cancelled))
     end = events[-1]
     assert isinstance(end, Cancelled)
     assert end.completion_tokens <= 6
@@ -168,7 +169,9 @@ def test_a_cancel_in_the_prompt_leaves_a_sound_cache(
     engine = Engine(text)
     messages = [user("a prompt of several chunks, stopped in the middle " * 3)]
     calls = iter([False, False, True])
-    events = list(engine.generate(messages, GREEDY, is_cancelled=lambda: next(calls, True)))
+    events = list(
+        engine.generate(prompt_items(messages), GREEDY, is_cancelled=lambda: next(calls, True))
+    )
     assert isinstance(events[-1], Cancelled)
     assert events[-1].completion_tokens == 0
     assert answer(engine, messages)[0] == answer(Engine(text), messages)[0]
@@ -177,7 +180,7 @@ def test_a_cancel_in_the_prompt_leaves_a_sound_cache(
 def test_an_answer_dropped_half_way_leaves_a_sound_cache(text: LoadedModel) -> None:
     engine = Engine(text)
     messages = [user("go on")]
-    stream = engine.generate(messages, GREEDY)
+    stream = engine.generate(prompt_items(messages), GREEDY)
     for _ in range(4):
         next(stream)
     stream.close()
@@ -250,7 +253,7 @@ def test_control_tokens_and_padding_rows_are_never_drawn(multimodal: LoadedModel
 def test_text_streams_without_broken_characters(text: LoadedModel) -> None:
     for seed in range(20):
         params = SamplingParams(temperature=2.0, top_p=1, seed=seed, max_new_tokens=40)
-        for event in Engine(text).generate([user("请说中文 🦙")], params):
+        for event in Engine(text).generate(prompt_items([user("请说中文 🦙")]), params):
             if isinstance(event, Delta):
                 event.text.encode("utf-8")
 
@@ -288,3 +291,29 @@ def test_a_prompt_longer_than_the_context_is_refused(text: LoadedModel) -> None:
 def test_a_blind_model_refuses_pictures(text: LoadedModel, pictures: list[ImagePart]) -> None:
     with pytest.raises(NoVisionTowerError):
         answer(Engine(text), [user("What?", pictures[0])])
+
+
+def test_a_count_says_what_generation_will_find(
+    multimodal: LoadedModel, pictures: list[ImagePart]
+) -> None:
+    engine = Engine(multimodal)
+    prompt = prompt_items(
+        [
+            Message.of(Role.SYSTEM, "be brief"),
+            *(message for _ in range(8) for message in (user("word " * 20), _said("yes " * 20))),
+            user("What?", pictures[0]),
+        ]
+    )
+    counted = engine.count(prompt, GREEDY)
+    found = next(engine.generate(prompt, GREEDY))
+    assert isinstance(found, Prompt)
+    assert counted.fits
+    assert counted.prompt_tokens == found.prompt_tokens
+    assert len(counted.dropped) == 2 * found.dropped_turns > 0
+    assert counted.image_tokens[-1] == multimodal.image_cost
+    assert counted.answer_tokens == GREEDY.max_new_tokens
+    assert not engine.count(prompt_items([user("word " * 2000)]), GREEDY).fits
+
+
+def _said(text: str) -> Message:
+    return Message.of(Role.ASSISTANT, text)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from yuren_core import protocol
 from yuren_core.errors import ProtocolError, UsageError
 from yuren_core.messages import ImagePart, Message, Role, TextPart
+from yuren_core.prompt import PromptItem, PromptKind
 from yuren_core.protocol import Completed, Delta, Event, Exited, Failed, Generate, Load, Request
 from yuren_core.sampling_params import SamplingParams
 
@@ -20,7 +21,15 @@ LONE = st.characters(min_codepoint=0xD800, max_codepoint=0xDBFF, categories=["Cs
 ANYTHING = st.characters(exclude_categories=["Cs"]) | LONE | st.sampled_from("\u2028\x85\0\n\r")
 TEXT = st.text(ANYTHING)
 PARTS = st.builds(TextPart, TEXT) | st.builds(ImagePart, TEXT, TEXT)
-MESSAGES = st.builds(Message, st.sampled_from(Role), st.lists(PARTS).map(tuple))
+MESSAGES = st.builds(Message, st.sampled_from(Role), st.lists(PARTS, max_size=3).map(tuple))
+ITEMS = st.builds(
+    PromptItem,
+    MESSAGES,
+    st.sampled_from(typing.get_args(PromptKind)),
+    st.none() | st.integers(),
+    st.none() | st.integers(),
+    st.booleans(),
+)
 NUMBERS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 SAMPLING = st.builds(
     SamplingParams,
@@ -39,7 +48,8 @@ OF_FIELDS: dict[object, st.SearchStrategy[object]] = {
     int: st.integers(),
     float: FLOATS,
     float | None: st.none() | FLOATS,
-    tuple[Message, ...]: st.lists(MESSAGES).map(tuple),
+    tuple[PromptItem, ...]: st.lists(ITEMS, max_size=4).map(tuple),
+    tuple[int, ...]: st.lists(st.integers()).map(tuple),
     SamplingParams: SAMPLING,
 }
 
@@ -103,7 +113,7 @@ JSON = st.recursive(
 
 @given(
     kind=st.sampled_from(["load", "generate", "cancel", "ready", "delta", "failed", "loading"]),
-    field=st.sampled_from(["id", "model", "load", "messages", "sampling", "text", "fraction", "x"]),
+    field=st.sampled_from(["id", "model", "load", "prompt", "sampling", "text", "fraction", "x"]),
     value=JSON,
 )
 def test_any_field_of_any_shape_is_read_or_refused(kind: str, field: str, value: object) -> None:

@@ -12,6 +12,7 @@ from yuren_core.chatml import CONTROL_TOKENS, PAD, render
 from yuren_core.inference.engine import Engine
 from yuren_core.messages import Message, Role
 from yuren_core.model.loading import LoadedModel, load_model
+from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Completed, Delta, LoadMode, Prompt
 from yuren_core.sampling_params import SamplingParams
 
@@ -30,7 +31,7 @@ def bf16() -> LoadedModel:
 
 
 def ask(engine: Engine, *messages: Message) -> tuple[str, Prompt]:
-    prompt, *deltas, end = engine.generate(messages, GREEDY)
+    prompt, *deltas, end = engine.generate(prompt_items(messages), GREEDY)
     assert isinstance(prompt, Prompt)
     assert isinstance(end, Completed)
     return "".join(event.text for event in deltas if isinstance(event, Delta)), prompt

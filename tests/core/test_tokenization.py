@@ -22,6 +22,7 @@ from yuren_core.chatml import (
 from yuren_core.errors import ContextLengthError, ModelFormatError, NoVisionTowerError
 from yuren_core.messages import ImagePart, Message, Role, TextPart
 from yuren_core.model.tokenization import IGNORE_INDEX, ChatTokenizer, Encoded
+from yuren_core.prompt import PromptItem, prompt_items
 
 PATCHES = 5
 PICTURE = ImagePart("/pictures/cat.png", "0" * 64)
@@ -165,7 +166,7 @@ def test_only_the_assistant_is_learned() -> None:
 
 
 def prompt_text(messages: list[Message], budget: int) -> tuple[str, int]:
-    fitted = TOKENIZER.encode_prompt(messages, budget=budget)
+    fitted = TOKENIZER.encode_prompt(prompt_items(messages), budget=budget)
     assert len(fitted.encoded.input_ids) <= budget
     return TOKENIZER.tokenizer.decode(fitted.encoded.input_ids), fitted.dropped_turns
 
@@ -211,8 +212,8 @@ def test_a_picture_goes_with_its_turn_or_stays_whole() -> None:
         Message.of(Role.ASSISTANT, "a cat"),
         Message.of(Role.USER, "second", [ImagePart("/b.png", "1" * 64)]),
     ]
-    whole = len(TOKENIZER.encode_prompt(messages, budget=1000).encoded.input_ids)
-    fitted = TOKENIZER.encode_prompt(messages, budget=whole - 1)
+    whole = len(TOKENIZER.encode_prompt(prompt_items(messages), budget=1000).encoded.input_ids)
+    fitted = TOKENIZER.encode_prompt(prompt_items(messages), budget=whole - 1)
     assert fitted.dropped_turns == 1
     assert [image.path for image in fitted.encoded.images] == ["/b.png"]
     assert fitted.encoded.input_ids.count(TOKENIZER.control_id(IMG_PATCH)) == PATCHES
@@ -246,3 +247,37 @@ def test_a_blind_model_refuses_pictures() -> None:
 def test_a_tokenizer_without_control_tokens_is_refused() -> None:
     with pytest.raises(ModelFormatError, match=r"<\|img_start\|> <\|img_end\|> <\|img_patch\|>"):
         ChatTokenizer(tiny_tokenizer(), image_tokens=4)
+
+
+def test_examples_go_first_and_pinned_turns_stay() -> None:
+    def item(role: Role, text: str, **where: object) -> PromptItem:
+        return PromptItem(Message.of(role, text), **where)  # type: ignore[arg-type]
+
+    prompt = [
+        item(Role.SYSTEM, "the rules", kind="system"),
+        item(Role.USER, "example one", kind="examples", block=0),
+        item(Role.ASSISTANT, "example one", kind="examples", block=0),
+        item(Role.USER, "example two", kind="examples", block=1),
+        item(Role.USER, "remember the number", index=0, is_pinned=True),
+        item(Role.ASSISTANT, "I do", index=1),
+        item(Role.USER, "old", index=2),
+        item(Role.ASSISTANT, "older", index=3),
+        item(Role.SYSTEM, "lore", kind="lore"),
+        item(Role.USER, "newest", index=4),
+        item(Role.SYSTEM, "stay in character", kind="instructions"),
+    ]
+    whole = TOKENIZER.fit(prompt, budget=10_000)
+    assert whole.dropped == ()
+    order = []
+    budget, before = whole.prompt_tokens - 1, set[int]()
+    while (fit := TOKENIZER.fit(prompt, budget=budget)).fits:
+        order.append(tuple(sorted(set(fit.dropped) - before)))
+        budget, before = fit.prompt_tokens - 1, set(fit.dropped)
+        assert fit.prompt_tokens == whole.prompt_tokens - sum(fit.tokens[i] for i in fit.dropped)
+    assert order == [(1, 2), (3,), (6, 7)]
+    fitted = TOKENIZER.encode_prompt(prompt, budget=fit.prompt_tokens)
+    assert fitted.dropped_turns == 1
+    text = TOKENIZER.tokenizer.decode(fitted.encoded.input_ids)
+    assert [word in text for word in ("rules", "example", "number", "old", "lore", "stay")] == [
+        *(True, False, True, False, True, True)
+    ]

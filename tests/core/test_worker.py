@@ -16,6 +16,7 @@ import pytest_asyncio
 from yuren_core import protocol
 from yuren_core.client import ModelClient
 from yuren_core.messages import ImagePart, Message, Role
+from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Cancelled, Completed, Delta, Event, Exited, Failed, Prompt, Ready
 from yuren_core.sampling_params import SamplingParams
 
@@ -40,7 +41,7 @@ async def load(client: ModelClient, directory: Path | str) -> Event:
 async def ask(
     client: ModelClient, *messages: Message, sampling: SamplingParams = SHORT
 ) -> list[Event]:
-    return [event async for event in client.generate(messages, sampling)]
+    return [event async for event in client.generate(prompt_items(messages), sampling)]
 
 
 def user(text: str, *images: ImagePart) -> Message:
@@ -100,7 +101,7 @@ async def test_a_picture_that_is_gone_is_an_event(
 async def test_cancel_keeps_what_was_written(client: ModelClient, text_model: Path) -> None:
     await load(client, text_model)
     events: list[Event] = []
-    async for event in client.generate((user("go"),), LONG):
+    async for event in client.generate(prompt_items([user("go")]), LONG):
         events.append(event)
         if isinstance(event, Delta):
             await client.cancel()
@@ -115,7 +116,7 @@ async def test_kill_is_an_event_and_another_process_goes_on(
 ) -> None:
     await load(client, text_model)
     events: list[Event] = []
-    async for event in client.generate((user("go"),), LONG):
+    async for event in client.generate(prompt_items([user("go")]), LONG):
         events.append(event)
         if isinstance(event, Delta) and client.pid is not None:
             os.kill(client.pid, signal.SIGKILL)
@@ -133,7 +134,7 @@ def test_nothing_but_the_protocol_is_on_stdout_and_the_end_of_input_ends_it(
         [
             b"this is no request\n",
             protocol.encode(protocol.Load(1, str(text_model), "bf16", "cpu")),
-            protocol.encode(protocol.Generate(2, (user("hi"),), SHORT)),
+            protocol.encode(protocol.Generate(2, prompt_items([user("hi")]), SHORT)),
         ]
     )
     process = subprocess.Popen(

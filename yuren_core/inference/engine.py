@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,10 +19,12 @@ from yuren_core.chatml import IMG_PATCH
 from yuren_core.images import open_rgb
 from yuren_core.inference.prefix_cache import PrefixCache, prefix_keys
 from yuren_core.inference.sampling import Sampler, StopStrings, forbidden_tokens
-from yuren_core.messages import ImagePart, Message
+from yuren_core.messages import ImagePart
 from yuren_core.model.loading import LoadedModel
 from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM, merge_image_features
-from yuren_core.protocol import Cancelled, Completed, Delta, FinishReason, Prompt
+from yuren_core.model.tokenization import Encoded
+from yuren_core.prompt import PromptItem
+from yuren_core.protocol import Cancelled, Completed, Counted, Delta, FinishReason, Prompt
 from yuren_core.sampling_params import SamplingParams
 
 PREFILL_CHUNK = 512
@@ -60,16 +61,16 @@ class Engine:
     @torch.inference_mode()
     def generate(
         self,
-        messages: Sequence[Message],
+        prompt: Sequence[PromptItem],
         sampling: SamplingParams,
         *,
         request_id: int = 0,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[AnswerEvent]:
-        """Answer a conversation; a last message of the assistant's is continued.
+        """Answer a prompt; a last message of the assistant's is continued.
 
         Args:
-            messages: the conversation, oldest first.
+            prompt: what the model is told, in order.
             sampling: how tokens are drawn, and when to stop.
             request_id: the id that the events carry.
             is_cancelled: asked before each token and each chunk of the prompt.
@@ -83,14 +84,17 @@ class Engine:
             NoVisionTowerError: a picture, and the model cannot see.
         """
         start = time.perf_counter()
-        prompt = self._encode(messages, sampling)
-        keys = prefix_keys(prompt.input_ids, prompt.images, patch_id=self._patch_id)
+        fitted = self.loaded.tokenizer.encode_prompt(
+            prompt, budget=self.loaded.context_length - self._answer_room(sampling)
+        )
+        encoded = fitted.encoded
+        keys = prefix_keys(encoded.input_ids, encoded.images, patch_id=self._patch_id)
         cached = self._cache.reuse(keys)
-        yield Prompt(request_id, len(keys), cached, prompt.dropped_turns)
-        logits = self._prefill(prompt, cached, is_cancelled)
+        yield Prompt(request_id, len(keys), cached, fitted.dropped_turns)
+        logits = self._prefill(encoded, cached, is_cancelled)
         if logits is not None:
             self._cache.extend(keys[cached:])
-        sampler = Sampler(sampling, forbidden=self._forbidden, prompt_ids=prompt.input_ids)
+        sampler = Sampler(sampling, forbidden=self._forbidden, prompt_ids=encoded.input_ids)
         decoder = self.loaded.tokenizer.decode_stream()
         stops = StopStrings(sampling.stop)
         limit = min(sampling.max_new_tokens, self.loaded.context_length - len(keys))
@@ -121,6 +125,33 @@ class Engine:
         else:
             yield Completed(request_id, reason, *stats)
 
+    def count(
+        self, prompt: Sequence[PromptItem], sampling: SamplingParams, *, request_id: int = 0
+    ) -> Counted:
+        """Say what a prompt would cost; computes nothing.
+
+        Args:
+            prompt: what the model would be told, in order.
+            sampling: tells how much room the answer wants.
+            request_id: the id that the event carries.
+
+        Raises:
+            NoVisionTowerError: a picture, and the model cannot see.
+        """
+        tokenizer, room = self.loaded.tokenizer, self._answer_room(sampling)
+        fit = tokenizer.fit(prompt, budget=self.loaded.context_length - room)
+        return Counted(
+            request_id,
+            tokens=fit.tokens,
+            image_tokens=tuple(
+                len(item.message.images) * self.loaded.image_cost for item in prompt
+            ),
+            prompt_tokens=fit.prompt_tokens,
+            answer_tokens=room,
+            dropped=fit.dropped,
+            fits=fit.fits,
+        )
+
     def clear(self) -> None:
         """Forget the conversation and the pictures."""
         self._cache.clear()
@@ -130,15 +161,11 @@ class Engine:
     def _device(self) -> torch.device:
         return self.loaded.precision.device
 
-    def _encode(self, messages: Sequence[Message], sampling: SamplingParams) -> _EncodedPrompt:
-        context = self.loaded.context_length
-        room = min(sampling.max_new_tokens, context // _ANSWER_SHARE)
-        fitted = self.loaded.tokenizer.encode_prompt(messages, budget=context - room)
-        encoded = fitted.encoded
-        return _EncodedPrompt(encoded.input_ids, encoded.images, fitted.dropped_turns)
+    def _answer_room(self, sampling: SamplingParams) -> int:
+        return min(sampling.max_new_tokens, self.loaded.context_length // _ANSWER_SHARE)
 
     def _prefill(
-        self, prompt: _EncodedPrompt, cached: int, is_cancelled: Callable[[], bool]
+        self, prompt: Encoded, cached: int, is_cancelled: Callable[[], bool]
     ) -> Tensor | None:
         """Compute the prompt from `cached` on. Returns the last logits (V,), None if cancelled."""
         embeds = self._embed(prompt, cached)  # (1, T - cached, D)
@@ -150,7 +177,7 @@ class Engine:
             logits = self._forward(inputs_embeds=embeds[:, first : first + PREFILL_CHUNK])
         return logits
 
-    def _embed(self, prompt: _EncodedPrompt, cached: int) -> Tensor:
+    def _embed(self, prompt: Encoded, cached: int) -> Tensor:
         """Embeddings (1, T - cached, D) of the part of the prompt that is not cached."""
         model = self.loaded.model
         input_ids = torch.tensor([prompt.input_ids[cached:]], device=self._device)
@@ -198,13 +225,6 @@ class Engine:
             raise
         logits: Tensor = output.logits[0, -1]
         return logits
-
-
-@dataclass(frozen=True, slots=True)
-class _EncodedPrompt:
-    input_ids: tuple[int, ...]
-    images: tuple[ImagePart, ...]
-    dropped_turns: int
 
 
 class _Clock:

@@ -25,6 +25,7 @@ from yuren_core import protocol
 from yuren_core.errors import OutOfMemoryError, ProtocolError, YurenError
 from yuren_core.protocol import (
     Cancel,
+    Count,
     Event,
     Failed,
     Generate,
@@ -126,6 +127,8 @@ class Worker:
                 self._load(request)
             case Generate():
                 self._generate(request)
+            case Count():
+                self._count(request)
             case Unload():
                 self._unload()
                 self._send(protocol.Unloaded(request.id))
@@ -163,12 +166,18 @@ class Worker:
             self._send(Failed(request.id, "ModelNotFoundError", "no model is loaded"))
             return
         for event in self._engine.generate(
-            request.messages,
+            request.prompt,
             request.sampling,
             request_id=request.id,
             is_cancelled=lambda: request.id in self._cancelled,
         ):
             self._send(event)
+
+    def _count(self, request: Count) -> None:
+        if self._engine is None:
+            self._send(Failed(request.id, "ModelNotFoundError", "no model is loaded"))
+        else:
+            self._send(self._engine.count(request.prompt, request.sampling, request_id=request.id))
 
     def _unload(self) -> None:
         if self._engine is None:

@@ -32,6 +32,7 @@ from yuren_core.chatml import (
 )
 from yuren_core.errors import ContextLengthError, ModelFormatError, NoVisionTowerError
 from yuren_core.messages import ImagePart, Message, Role
+from yuren_core.prompt import PromptItem, droppable_units
 
 IGNORE_INDEX = -100
 """The label of what is not learned; cross_entropy's own default."""
@@ -45,12 +46,24 @@ class Encoded:
     labels: tuple[int, ...]
     images: tuple[ImagePart, ...] = ()
 
-    def __add__(self, other: Encoded) -> Encoded:
-        return Encoded(
-            self.input_ids + other.input_ids,
-            self.labels + other.labels,
-            self.images + other.images,
-        )
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What stays of a prompt within a budget.
+
+    Attributes:
+        tokens: of each item.
+        prompt_tokens: of what stays, with the opening of the answer.
+        dropped: places of the items that go.
+        fits: whether what stays is within the budget.
+        parts: the encoded items, and the opening of the answer where there is one.
+    """
+
+    tokens: tuple[int, ...]
+    prompt_tokens: int
+    dropped: tuple[int, ...]
+    fits: bool
+    parts: Sequence[Encoded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,56 +188,71 @@ class ChatTokenizer:
     def _encode_message_uncached(self, message: Message, closed: bool) -> Encoded:
         return self.encode(render_message(message, closed=closed))
 
-    def encode_prompt(self, messages: Sequence[Message], *, budget: int) -> FittedPrompt:
-        """A conversation as the prompt of a reply, cut to a budget by whole turns.
-
-        A turn is a user's message with the answers after it. The system prompt stays, the
-        oldest turns go first, the newest never does. A last message of the assistant's is left
-        open, so that it is continued.
+    def fit(self, prompt: Sequence[PromptItem], *, budget: int) -> Fit:
+        """Decide what of a prompt stays within a budget; see `yuren_core.prompt` for the order.
 
         Args:
-            messages: the conversation, oldest first.
-            budget: tokens that the prompt may have.
-
-        Returns:
-            The prompt and the number of turns that were dropped.
+            prompt: what the model is told, in order.
+            budget: tokens that it may have, the opening of the answer included.
 
         Raises:
-            ContextLengthError: system prompt and newest turn alone are longer than the budget.
             NoVisionTowerError: a picture, and the model cannot see.
         """
-        resume = bool(messages) and messages[-1].role is Role.ASSISTANT
-        system: list[Encoded] = []
-        turns: list[list[Encoded]] = []
-        for index, message in enumerate(messages):
-            is_open = resume and index == len(messages) - 1
-            encoded = self._encode_message(message, not is_open)
-            if message.role is Role.SYSTEM and not turns:
-                system.append(encoded)
-            elif message.role is Role.USER or not turns:
-                turns.append([encoded])
-            else:
-                turns[-1].append(encoded)
-        opening = [] if resume else [self.encode(generation_prompt())]
-        sizes = [sum(len(part.input_ids) for part in turn) for turn in turns]
-        fixed = sum(len(part.input_ids) for part in [*system, *opening])
-        first, total = 0, fixed + sum(sizes)
-        while total > budget and first < len(turns) - 1:
-            total -= sizes[first]
-            first += 1
-        if total > budget:
+        resume = bool(prompt) and prompt[-1].message.role is Role.ASSISTANT
+        parts = [
+            self._encode_message(item.message, not (resume and place == len(prompt) - 1))
+            for place, item in enumerate(prompt)
+        ]
+        if not resume:
+            parts.append(self.encode(generation_prompt()))
+        sizes = [len(part.input_ids) for part in parts]
+        total = sum(sizes)
+        dropped: list[int] = []
+        for unit in droppable_units(prompt):
+            if total <= budget:
+                break
+            dropped += unit
+            total -= sum(sizes[place] for place in unit)
+        return Fit(
+            tuple(sizes[: len(prompt)]), total, tuple(sorted(dropped)), total <= budget, parts
+        )
+
+    def encode_prompt(self, prompt: Sequence[PromptItem], *, budget: int) -> FittedPrompt:
+        """A prompt's ids, cut to a budget by whole examples and whole turns.
+
+        A last message of the assistant's is left open, so that it is continued.
+
+        Args:
+            prompt: what the model is told, in order.
+            budget: tokens that it may have.
+
+        Returns:
+            The ids, and how many turns were left out.
+
+        Raises:
+            ContextLengthError: what must stay is longer than the budget.
+            NoVisionTowerError: a picture, and the model cannot see.
+        """
+        fit = self.fit(prompt, budget=budget)
+        if not fit.fits:
             raise ContextLengthError(
-                f"the message has {total} tokens with its system prompt, but only {budget} fit",
+                f"the message has {fit.prompt_tokens} tokens with what must go before it, "
+                f"but only {budget} fit",
                 "Shorten it, or lower max_new_tokens to leave more room for it.",
             )
-        parts = [*system, *(part for turn in turns[first:] for part in turn), *opening]
+        left_out = set(fit.dropped)
+        kept = [part for place, part in enumerate(fit.parts) if place not in left_out]
+        turns = sum(
+            prompt[place].kind == "history" and prompt[place].message.role is Role.USER
+            for place in left_out
+        )
         return FittedPrompt(
             Encoded(
-                tuple(i for part in parts for i in part.input_ids),
-                tuple(i for part in parts for i in part.labels),
-                tuple(i for part in parts for i in part.images),
+                tuple(i for part in kept for i in part.input_ids),
+                tuple(i for part in kept for i in part.labels),
+                tuple(i for part in kept for i in part.images),
             ),
-            dropped_turns=first,
+            dropped_turns=turns,
         )
 
     def decode_stream(self) -> StreamDecoder:
