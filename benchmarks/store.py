@@ -40,7 +40,20 @@ def make_texts(seed: int) -> Iterator[str]:
             for _ in syllables
         )
 
-    common = "the of and to in is that for it with France capital".split()
+    common = [
+        "the",
+        "of",
+        "and",
+        "to",
+        "in",
+        "is",
+        "that",
+        "for",
+        "it",
+        "with",
+        "France",
+        "capital",
+    ]
     english = [*common, *sorted({word() for _ in range(6000)})]
     chinese = [chr(code) for code in draw.sample(range(0x4E00, 0x8000), 2500)]
     english_weights = [1 / (rank + 3) for rank in range(len(english))]

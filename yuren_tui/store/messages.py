@@ -289,7 +289,7 @@ class Messages(MessageReader):
                 set_leaf(db, row["chat_id"], leaf)
 
     def recover(self) -> int:
-        """Close the answers whose writers are dead; returns how many there were."""
+        """Close the answers whose writers are dead, and say how many there were."""
         return recover(self._database, self._writers)
 
     # ------------------------------------------------------------ rows

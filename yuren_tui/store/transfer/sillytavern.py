@@ -84,12 +84,12 @@ def parse(lines: Sequence[str], limits: Limits, *, name: str) -> Parsed:
                 continue
             moment = _date(value.get("send_date"), moment)
             versions, chosen = _swipes(fields, value)
+            siblings = list(_messages(fields, versions, shown, moment))
         except ValueError as error:
             faults.append(LineFault(line, str(error)))
             continue
-        above, first = shown, len(messages)
-        shown = first + chosen
-        messages += _messages(fields, versions, above, moment)
+        shown = len(messages) + chosen
+        messages += siblings
     limits.check([message.text for message in messages])
     fields = Fields(header)
     character = _first_text(fields, "character_name") or name

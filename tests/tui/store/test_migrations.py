@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versions: older ones are brought up with a copy kept, newer ones refused, all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.tui.store.conftest import exchange
+from yuren_core.errors import StorageError
+from yuren_core.messages import Role
+from yuren_tui.store import Store
+from yuren_tui.store.migrations import MIGRATIONS, Step, run_script, version_of
+from yuren_tui.store.store import FILE_NAME
+
+
+def _add_mood(connection: sqlite3.Connection) -> None:
+    run_script(
+        connection,
+        """
+        ALTER TABLE chats ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm';
+        CREATE TABLE moods (name TEXT PRIMARY KEY);
+        INSERT INTO moods VALUES ('calm; or not');
+        """,
+    )
+
+
+def _fail(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE half (a)")
+    raise sqlite3.OperationalError("step failed")
+
+
+def _dangle(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE messages SET chat_id = 999")
+
+
+NEXT: tuple[Step, ...] = (*MIGRATIONS, _add_mood)
+
+
+@contextmanager
+def database(directory: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(directory / FILE_NAME)) as connection:
+        yield connection
+
+
+def contents(file: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute("SELECT id, text FROM messages").fetchall()
+
+
+@pytest.fixture(params=range(1, len(MIGRATIONS) + 1))
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A directory with a store as each version that ever was has left it, made by its steps."""
+    with Store.open(tmp_path, steps=MIGRATIONS[: request.param]) as store:
+        exchange(store, store.chats.create(system_prompt="s").id, "问题 one", "answer one")
+    return tmp_path
+
+
+def test_a_new_store_has_the_newest_version_and_no_copy(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        assert store.notices == ()
+    with database(tmp_path) as connection:
+        assert version_of(connection) == len(MIGRATIONS)
+    assert not list(tmp_path.glob("*.bak"))
+
+
+def test_an_older_store_is_brought_up_and_a_copy_kept(old: Path) -> None:
+    before = contents(old / FILE_NAME)
+    with Store.open(old, steps=NEXT) as store:
+        assert store.database.rows("SELECT mood FROM chats")[0][0] == "calm"
+        assert [m.text for m in store.messages.path(1)] == ["问题 one", "answer one"]
+        assert [hit.chat.id for hit in store.search("问题").chats] == [1]
+        assert store.check() == []
+        store.messages.append(1, Role.USER, "goes on")
+        (notice,) = store.notices
+    (copy,) = old.glob("*.bak")
+    assert str(copy) in notice
+    assert f".v{len(MIGRATIONS)}-" in copy.name
+    assert contents(copy) == before
+    with closing(sqlite3.connect(copy)) as connection:
+        assert version_of(connection) == len(MIGRATIONS)
+    with Store.open(old, steps=NEXT) as store:
+        assert store.notices == ()
+
+
+def test_the_copy_holds_what_was_still_in_the_wal(old: Path) -> None:
+    with Store.open(old) as still_open:  # so nothing is folded into the file
+        still_open.messages.append(1, Role.USER, "only in the wal")
+        before = contents(old / FILE_NAME)
+        with Store.open(old, steps=NEXT):
+            pass
+        (copy,) = old.glob("*.bak")
+        assert contents(copy) == before
+        with pytest.raises(StorageError, match="newer yuren"):
+            still_open.messages.append(1, Role.USER, "an old process must not write on")
+
+
+@pytest.mark.parametrize("step", [_fail, _dangle])
+def test_a_step_that_fails_leaves_the_old_version_whole(old: Path, step: Step) -> None:
+    before = contents(old / FILE_NAME)
+    with pytest.raises(StorageError):
+        Store.open(old, steps=(*NEXT, step))
+    assert contents(old / FILE_NAME) == before
+    with database(old) as connection:
+        assert version_of(connection) == len(MIGRATIONS)
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    assert "moods" not in tables
+    assert "half" not in tables
+    with Store.open(old) as store:
+        assert len(store.messages.path(1)) == 2
+
+
+def test_a_newer_store_is_refused_and_not_touched(old: Path) -> None:
+    with Store.open(old, steps=NEXT):
+        pass
+    before = (old / FILE_NAME).read_bytes()
+    with pytest.raises(StorageError) as caught:
+        Store.open(old)
+    assert f"version {len(NEXT)}" in caught.value.message
+    assert f"knows {len(MIGRATIONS)}" in caught.value.message
+    assert "Upgrade yuren" in caught.value.hint
+    assert ".bak" in caught.value.hint
+    assert (old / FILE_NAME).read_bytes() == before
+
+
+def test_another_program_s_database_is_refused_and_not_touched(tmp_path: Path) -> None:
+    with database(tmp_path) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    before = (tmp_path / FILE_NAME).read_bytes()
+    with pytest.raises(StorageError, match="not a yuren store"):
+        Store.open(tmp_path)
+    assert (tmp_path / FILE_NAME).read_bytes() == before
