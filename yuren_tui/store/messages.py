@@ -2,7 +2,7 @@
 """The messages of chats: a tree each, in which nothing that was said is overwritten.
 
 Edit, retry and continue add a sibling; only an answer's own text grows while it is written. The
-chat's active leaf says which path is shown. Deleting hides a subtree until it is brought back.
+active leaf says which path is shown. Deleting hides a subtree until it is brought back.
 
 An answer's life: `begin_answer` (or `retry`, `resume`), `save_partial` as often as one likes,
 `finish`. What a dead process left half-written is closed by `recover`, at every opening: with
@@ -45,15 +45,16 @@ from yuren_tui.store.writers import Writers
 
 
 class _ActiveLeaf:
-    """Says of a parent: whatever the chat's active leaf is."""
+    pass
 
 
 ACTIVE_LEAF: Final = _ActiveLeaf()
+"""Says of a parent: whatever the chat's active leaf is."""
 
 
 class Messages(MessageReader):
-    """The messages of one store. Every method that takes an id raises UsageError where there is
-    no such chat or message, and StorageError where the disk refuses; then nothing has changed.
+    """The messages of one store. UsageError where there is no such chat or message, StorageError
+    where the disk refuses; then nothing has changed.
 
     Args:
         database: where they are.
@@ -90,11 +91,9 @@ class Messages(MessageReader):
             images: pictures, in order; copied into the store.
             parent_id: a live message of the chat; None for a first message; the active leaf
                 by default.
-            speaker: a name, in role play.
-            model: what wrote it.
+            speaker: a name, in role play; `model`: what wrote it.
             status: how it ended; "writing" for an answer that is to come.
-            stats: counts of an answer.
-            extras: whatever else is to be kept with it.
+            stats: counts of an answer; `extras`: whatever else is to be kept with it.
 
         Raises:
             ImageError: a picture cannot be read.
@@ -246,7 +245,7 @@ class Messages(MessageReader):
         return ids[place]
 
     def pin(self, message_id: int, *, pinned: bool = True) -> None:
-        """Keep a message in the context when older ones are dropped, or let it go again."""
+        """Keep a message in the context when older ones are dropped, or let it go."""
         self._update(message_id, "is_pinned", int(pinned))
 
     def set_extras(self, message_id: int, extras: Json) -> None:
