@@ -219,11 +219,16 @@ def _head(
     system = text.system
     if not system.strip() and text.is_character:
         system = default_system(language, is_character=True)
+
+    def labelled(label: str, said: str) -> str:
+        head = told(words(language, label))
+        return f"{head}{'' if head.endswith('：') else ' '}{said}" if said else ""
+
     about = [
         told(text.character),
-        _labelled(language, "personality", told(text.personality)),
-        _labelled(language, "scenario", told(text.scenario)),
-        _labelled(language, "persona", told(persona)) if text.is_character else told(persona),
+        labelled("personality", told(text.personality)),
+        labelled("scenario", told(text.scenario)),
+        labelled("persona", told(persona)),
     ]
     first, second = told(system), "\n\n".join(part for part in about if part)
     before, after = _lore(lore, "before_char"), _lore(lore, "after_char")
@@ -232,10 +237,6 @@ def _head(
         blocks = [("\n\n".join(part for part in (first, second) if part), "system")]
     blocks.append((after, "lore"))
     return [PromptItem(Message.of(Role.SYSTEM, said), kind) for said, kind in blocks if said]
-
-
-def _labelled(language: str, label: str, said: str) -> str:
-    return f"{words(language, label)}{said}" if said else ""
 
 
 def _lore(lore: LoreReport, where: str) -> str:

@@ -100,11 +100,7 @@ class _Activation:
             self._recurse(found, asleep)
         found = group_winners(found, self.scan, self.passed)
         active = within_budget(found, room, self.scan, self.passed)
-        for key, why in self.matcher.refused.items():
-            for entry in self.book.entries:
-                if key in entry.keys or key in entry.secondary_keys:
-                    self._pass_over(entry, "pattern", f"{key}: {why}")
-                    break
+        self._tell_refused()
         fresh = {one.entry.id: self.now for one in active if one.reason != "sticky"}
         return LoreReport(
             tuple(active),
@@ -205,7 +201,7 @@ class _Activation:
 
     def _has(self, candidate: Candidate, key: str, scanned: ScannedText) -> bool:
         entry, book = candidate.entry, self.book
-        if "{{" in key or "<" in key:
+        if ("{{" in key or "<" in key) and not self.matcher.budget.is_spent:
             key = self.scan.expand(key)
         return self.matcher.matches(
             key,
@@ -252,6 +248,14 @@ class _Activation:
             found += fresh
             gone = {id(hit.candidate) for hit in woken}
             asleep[:] = [candidate for candidate in asleep if id(candidate) not in gone]
+
+    def _tell_refused(self) -> None:
+        refused = self.matcher.refused
+        for entry in self.book.entries if refused else ():
+            for key in (*entry.keys, *entry.secondary_keys):
+                if key in refused:
+                    self._pass_over(entry, "pattern", f"{key[:100]}: {refused[key]}")
+                    break
 
     def _pass_over(self, entry: LoreEntry, reason: PassedOver, detail: str = "") -> None:
         self.passed.append(PassedOverEntry(entry, reason, detail))

@@ -5,7 +5,8 @@ A plain key is looked for as it is, in any case of letters unless it says otherw
 word it must not touch a letter or digit at either end; Chinese, Japanese and Korean are written
 without spaces, so there an end has no border to ask for: "灯塔" is found in "去灯塔看看", and
 "art" is found in "画art展" but not in "start". A key written `/re/flags` is a pattern
-(`safe_regex`); one that is refused matches nothing, and says so once.
+(`safe_regex`); one that is refused matches nothing, and says so. Every asking is counted against
+one budget of work a turn, so that a book of millions of keys cannot hold the chat up.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class KeyMatcher:
             whole_words: as the module says; not asked of patterns.
             is_pattern: the key is a pattern even without slashes.
         """
+        if self.budget.is_spent:
+            self.refused[key] = "too much work for one turn"
+            return False
+        self.budget.steps -= 1 + len(scanned.text) // 500
         delimited = split_delimited(key) if is_pattern or key.startswith("/") else None
         if delimited or is_pattern:
             pattern, flags = delimited or (key, "" if case_sensitive else "i")
@@ -69,14 +74,14 @@ class KeyMatcher:
         return not whole_words or _has_whole_word(sought, text)
 
     def _matches_pattern(self, key: str, pattern: str, flags: str, text: str) -> bool:
-        if self.budget.is_spent:
-            self.refused.setdefault(key, "too much work for one turn")
-            return False
         try:
-            return compile_pattern(pattern, flags).search(text, self.budget)
+            compiled = compile_pattern(pattern, flags)
         except PatternRefusedError as error:
+            self.budget.steps -= 100
             self.refused[key] = str(error)
             return False
+        self.budget.steps -= compiled.size
+        return compiled.search(text, self.budget)
 
 
 def _has_whole_word(word: str, text: str) -> bool:

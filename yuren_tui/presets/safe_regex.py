@@ -30,9 +30,10 @@ MAX_PROGRAM = 3_000
 """Instructions of one pattern, repetitions written out."""
 
 WORK_PER_TURN = 3_000_000
-"""Steps that all patterns of one turn may take together; about a second at worst."""
+"""Steps that all keys of one turn may take together; about a second at worst."""
 
 _MAX_REMEMBERED = 20_000  # states in all that one pattern remembers
+_NEW_STEP = 3  # what one instruction costs, against one remembered step of the whole
 _DELIMITED = re.compile(r"/(.+)/([a-zA-Z]*)", re.DOTALL)
 _KNOWN_FLAGS = frozenset("dgimsuvy")
 
@@ -85,11 +86,12 @@ def compile_pattern(pattern: str, flags: str = "") -> Pattern:
 
 
 class Pattern:
-    """A compiled pattern; remembers what it has worked out."""
+    """A compiled pattern of `size` instructions; remembers what it has worked out."""
 
     def __init__(self, program: list[_Instruction], *, is_multiline: bool) -> None:
         self._program = program
         self._is_multiline = is_multiline
+        self.size = len(program)
         self._next: dict[tuple[frozenset[int], str, str], frozenset[int] | None] = {}
         self._remembered = 0
 
@@ -135,7 +137,7 @@ class Pattern:
         waiting = list(seen)
         while waiting:
             place = waiting.pop()
-            budget.steps -= 1
+            budget.steps -= _NEW_STEP
             match program[place]:
                 case None:
                     return None

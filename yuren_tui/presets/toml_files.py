@@ -71,10 +71,11 @@ def preset_of_toml(text: str, path: Path, *, is_own: bool = False) -> Preset:
         raw = tomllib.loads(text)
         table = PresetTable.model_validate(raw)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        line = int(at[1]) if (at := _AT_LINE.search(str(error))) else None
+        at = _AT_LINE.search(str(error))
+        where = int(at[1]) if at else text.rstrip("\n").count("\n") + 1
         reason = str(error) or type(error).__name__
         raise _fault(
-            path, line, tr("presets.bad_toml", reason=reason), tr("presets.bad_toml_hint")
+            path, where, tr("presets.bad_toml", reason=reason), tr("presets.bad_toml_hint")
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -14,9 +14,9 @@ _WORDS = {
             "You are {{char}}, in a conversation with {{user}}. Stay in character: speak and act "
             "only as {{char}}, and leave what {{user}} says and does to {{user}}."
         ),
-        "personality": "Personality: ",
-        "scenario": "Scenario: ",
-        "persona": "About {{user}}: ",
+        "personality": "Personality:",
+        "scenario": "Scenario:",
+        "persona": "About {{user}}:",
         "example": "An example of how {{char}} talks:",
         "begin": "The conversation begins here.",
         "you": "You",
