@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from yuren_tui.presets.assembly import (
     Assembly,
-    Kind,
-    PromptItem,
     assemble,
     default_system,
     greetings,
@@ -50,7 +48,6 @@ __all__ = [
     "Card",
     "CardError",
     "DeletedPreset",
-    "Kind",
     "LoreEntry",
     "LoreReport",
     "LoreState",
@@ -62,7 +59,6 @@ __all__ = [
     "PresetLibrary",
     "PresetSampling",
     "PresetText",
-    "PromptItem",
     "ResolvedText",
     "UnknownPresetError",
     "assemble",

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 
 from yuren_core.messages import Message, Role
+from yuren_core.prompt import PromptItem, PromptKind
 from yuren_tui.presets.examples import parse_examples
 from yuren_tui.presets.json_values import clean_text
 from yuren_tui.presets.lore_activation import activate_lore
@@ -30,25 +30,6 @@ from yuren_tui.presets.lorebook import Lorebook
 from yuren_tui.presets.macros import MacroContext, expand
 from yuren_tui.presets.preset import Preset, ResolvedText
 from yuren_tui.presets.words import words
-
-Kind = Literal["system", "lore", "examples", "history", "instructions"]
-
-
-@dataclass(frozen=True, slots=True)
-class PromptItem:
-    """One message of the prompt, and where it comes from.
-
-    Attributes:
-        message: what the model is told.
-        kind: what it is, for the context meter and for whoever must drop something.
-        index: its place in the history; None for what is not history.
-        block: of examples, the block it belongs to, counted from 0: a block goes as a whole.
-    """
-
-    message: Message
-    kind: Kind
-    index: int | None = None
-    block: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +213,7 @@ def _head(
     ]
     first, second = told(system), "\n\n".join(part for part in about if part)
     before, after = _lore(lore, "before_char"), _lore(lore, "after_char")
-    blocks: list[tuple[str, Kind]] = [(first, "system"), (before, "lore"), (second, "system")]
+    blocks: list[tuple[str, PromptKind]] = [(first, "system"), (before, "lore"), (second, "system")]
     if not before:
         blocks = [("\n\n".join(part for part in (first, second) if part), "system")]
     blocks.append((after, "lore"))
@@ -267,7 +248,7 @@ def _body(
     """The history, and what stands among its last messages and after it."""
     placed: dict[int, list[PromptItem]] = {}  # by the index of the message that follows
 
-    def put(depth: int, message: Message, kind: Kind) -> None:
+    def put(depth: int, message: Message, kind: PromptKind) -> None:
         end = len(history)
         if depth == 0 and history and history[-1].role is Role.ASSISTANT:
             depth = 1

@@ -11,6 +11,7 @@ at a time.
 from __future__ import annotations
 
 import difflib
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,9 +224,9 @@ class PresetLibrary:
         trash = self.own / ".trash"
         with storing(trash):
             trash.mkdir(exist_ok=True)
-        number = sum(1 for _ in trash.iterdir())
+        number = time.time_ns()  # never one that is there
         parts = [path, *(p for p in files_beside(path) if p.is_file())]
-        moved = tuple((part, trash / f"{number:04d}-{part.name}") for part in parts)
+        moved = tuple((part, trash / f"{number}-{part.name}") for part in parts)
         for source, target in moved:
             with storing(target):
                 source.replace(target)

@@ -28,6 +28,14 @@ DEFAULT_SCAN_DEPTH = 4
 DEFAULT_DEPTH = 4
 """Messages from the end, for an entry that stands among them."""
 
+ENTRY_FIELDS = {
+    "constant": "is_constant",
+    "regex": "uses_regex",
+    "position": "where",
+    "recursable": "is_recursable",
+}
+"""Keys of an entry in a file whose field has another name."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoreEntry:

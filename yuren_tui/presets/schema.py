@@ -18,7 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from yuren_core.messages import Role
 from yuren_tui.presets.json_values import clean_text
-from yuren_tui.presets.lorebook import DEFAULT_DEPTH, Logic, Lorebook, LoreEntry, Where
+from yuren_tui.presets.lorebook import (
+    DEFAULT_DEPTH,
+    ENTRY_FIELDS,
+    Logic,
+    Lorebook,
+    LoreEntry,
+    Where,
+)
 from yuren_tui.presets.preset import DEFAULT_NOTE_DEPTH, PresetSampling, PresetText
 
 Count = Annotated[int, Field(ge=0, le=10**6)]
@@ -149,15 +156,6 @@ class PresetTable(TextTable):
         """What is said in one language only, by language."""
         tables = {"en": self.en, "zh": self.zh}
         return {language: table.value() for language, table in tables.items() if table is not None}
-
-
-ENTRY_FIELDS = {
-    "constant": "is_constant",
-    "regex": "uses_regex",
-    "position": "where",
-    "recursable": "is_recursable",
-}
-"""Keys of an entry in a file whose field has another name."""
 
 
 def _clean(said: dict[str, Any]) -> dict[str, Any]:

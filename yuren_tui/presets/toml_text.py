@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from yuren_tui.presets.lorebook import Lorebook, LoreEntry
+from yuren_tui.presets.lorebook import ENTRY_FIELDS, Lorebook, LoreEntry
 from yuren_tui.presets.lorebook_json import lorebook_of_json
 from yuren_tui.presets.preset import DEFAULT_NOTE_DEPTH, Preset, PresetText
-from yuren_tui.presets.schema import ENTRY_FIELDS
 
 _ESCAPES = {
     "\\": "\\\\",

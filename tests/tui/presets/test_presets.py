@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -316,3 +318,20 @@ def test_a_world_s_entry_keeps_its_role(tmp_path: Path) -> None:
     book = Lorebook(entries=(LoreEntry("0", content="c", role=Role.ASSISTANT),))
     preset = Preset("x", PresetText(lorebook=book))
     assert preset_of_toml(preset_toml(preset), tmp_path / "x.toml").common.lorebook == book
+
+
+def test_importing_presets_loads_nothing_heavy() -> None:
+    heavy = "pydantic", "PIL", "textual", "torch"
+    code = f"import sys, yuren_tui.presets; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_presets_deleted_twice_lie_in_the_trash_side_by_side(library: PresetLibrary) -> None:
+    first = library.create("a", system="1")
+    library.delete("a")
+    library.create("a", system="2")
+    deleted = library.delete("a")
+    assert len(list((library.own / ".trash").iterdir())) == 2
+    assert library.restore(deleted).text("en").system == "2"
+    assert first.text("en").system == "1"
