@@ -8,6 +8,7 @@ works, or many exceptions in a short time, end it.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -63,6 +64,7 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
         theme: str | None = None,
     ) -> None:
         super().__init__()
+        gc.disable()  # nothing is garbage before the first frame; the chat screen ends this
         self._session = session
         self._chat = ChatScreen(session, choice=choice, images=images, prompt=prompt)
         self._faults: list[float] = []

@@ -9,14 +9,12 @@ What is kept for the model is never changed; this is for showing only.
 
 from __future__ import annotations
 
-import re
+from functools import cache
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 _REPLACEMENT = "\ufffd"
 
 
+@cache
 def _table() -> dict[int, str]:
     table = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
     table[0x7F] = "\u2421"
@@ -26,9 +24,10 @@ def _table() -> dict[int, str]:
     return table | {0x0D: "", 0x85: "\n", 0x2028: "\n", 0x2029: "\n"}
 
 
-_TABLE = _table()
-_LINE_TABLE = _TABLE | {0x09: " ", 0x0A: "\u240a", 0x0D: "\u240d", 0x85: "\u240a"}
-_LINE_TABLE |= {0x2028: "\u240a", 0x2029: "\u240a"}
+@cache
+def _line_table() -> dict[int, str]:
+    newlines = dict.fromkeys((0x0A, 0x85, 0x2028, 0x2029), "\u240a")
+    return _table() | newlines | {0x09: " ", 0x0D: "\u240d"}
 
 
 def sanitize(text: str) -> str:
@@ -36,7 +35,7 @@ def sanitize(text: str) -> str:
 
     Carriage returns go, so that CRLF is one newline; Unicode's line separators are newlines.
     """
-    return text.translate(_TABLE) if _UNSAFE.search(text) else text
+    return text.translate(_table())
 
 
 def sanitize_line(text: str, *, limit: int = 0) -> str:
@@ -46,7 +45,7 @@ def sanitize_line(text: str, *, limit: int = 0) -> str:
         text: a file name, a message, a model's name.
         limit: most characters; a longer text loses its middle. 0 for no limit.
     """
-    safe = text.translate(_LINE_TABLE)
+    safe = text.translate(_line_table())
     if limit and len(safe) > limit:
         head = (limit - 1) // 2
         return f"{safe[:head]}…{safe[len(safe) - (limit - 1 - head) :]}"

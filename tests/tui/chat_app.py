@@ -44,9 +44,11 @@ class Driven:
 
     async def ask(self, text: str, *, wait: bool = True) -> None:
         """Write and send; wait for the answer's end."""
+        before = len(self.answers)
         self.chat.prompt.text = text
         await self.pilot.press("enter")
         if wait:
+            await self.until(lambda: len(self.answers) > before)
             await self.idle()
 
     async def idle(self) -> None:

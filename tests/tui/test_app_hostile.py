@@ -20,7 +20,7 @@ async def test_sequences_and_markup_are_shown_and_do_nothing(tmp_path: Path) -> 
         await chat.ready()
         await chat.ask(CONTROLS)
         text = chat.screen_text()
-        assert not [c for c in text if ord(c) < 32 and c != "\n" or 127 <= ord(c) < 160]
+        assert not [c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160]
         assert text.count("␛[31mred") == 2  # the question's and the answer's
         assert "[@click=app.quit]" in text
         assert chat.session.turns[-1].text == CONTROLS

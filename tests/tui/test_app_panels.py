@@ -75,7 +75,13 @@ def test_every_value_is_its_text_again(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("temperature", "hot"), ("top_k", "1.5"), ("stop", '"open'), ("stop", '"a" 1'), ("top_p", "0")],
+    [
+        ("temperature", "hot"),
+        ("top_k", "1.5"),
+        ("stop", '"open'),
+        ("stop", '"a" 1'),
+        ("top_p", "0"),
+    ],
 )
 def test_what_cannot_be_is_refused(name: str, text: str) -> None:
     with pytest.raises((ValueError, UsageError)):

@@ -7,15 +7,18 @@ What is said and what may happen next is the session's to decide; this screen dr
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
 from textual.widgets import Footer
 
 from yuren_core.errors import YurenError
@@ -32,12 +35,14 @@ from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.base import TranslatedScreen
 from yuren_tui.screens.chat_status import status_of
 from yuren_tui.session import ModelChoice, Session
-from yuren_tui.widgets.messages import AssistantMessage, Ending, Notice, Severity, UserMessage
 from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
 from yuren_tui.widgets.status_bar import StatusBar
 from yuren_tui.widgets.transcript import Transcript
-from yuren_tui.widgets.welcome import StarterOffer, Welcome
+from yuren_tui.widgets.welcome import StarterWanted, Welcome
+
+if TYPE_CHECKING:  # not needed for the first frame
+    from yuren_tui.widgets.messages import AssistantMessage, Ending, Severity
 
 _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
 
@@ -52,6 +57,7 @@ class ChatScreen(TranslatedScreen[None]):
         prompt: what to send as soon as the pictures are there; empty for nothing.
     """
 
+    AUTO_FOCUS = "PromptArea"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("escape", "stop", "chat.stop", show=True),
         bind("ctrl+n", "new_chat", "chat.new", show=True),
@@ -79,15 +85,13 @@ class ChatScreen(TranslatedScreen[None]):
         self._first = (tuple(images), prompt)
 
     def compose(self) -> ComposeResult:
-        placeholder = Welcome() if self._care.choice else StarterOffer()
-        yield Transcript(placeholder, id="transcript")
+        yield Transcript(self._placeholder(), id="transcript")
         yield PictureBar(id="pictures")
         yield PromptArea(id="prompt")
         yield StatusBar(id="status")
-        yield Footer(compact=True)
+        yield Container(id="foot")  # the footer comes after the first frame: it is slow to make
 
     def on_mount(self) -> None:
-        self.prompt.focus()
         self._show_status()
         self.call_after_refresh(self._begin)
 
@@ -111,8 +115,8 @@ class ChatScreen(TranslatedScreen[None]):
         self.pictures.pictures = tuple(p for p in self.pictures.pictures if p != removed)
         self.prompt.focus()
 
-    @on(StarterOffer.Accepted)
-    def _starter_accepted(self) -> None:
+    @on(StarterWanted)
+    def _starter_wanted(self) -> None:
         self.install_starter()
 
     # ------------------------------------------------------------ actions
@@ -216,8 +220,10 @@ class ChatScreen(TranslatedScreen[None]):
 
     @work(group="begin", exclusive=True)
     async def _begin(self) -> None:
+        gc.enable()
         images, prompt = self._first
         self.load_model()
+        self.query_one("#foot").mount(Footer(compact=True))
         self.set_interval(_LOOK_EVERY_S, self._look)
         if prompt:
             self.prompt.put_back(prompt)
@@ -255,6 +261,8 @@ class ChatScreen(TranslatedScreen[None]):
     @work(group="starter", exclusive=True)
     async def install_starter(self) -> None:
         """Fetch the starter model, then load it."""
+        from yuren_tui.widgets.starter_offer import StarterOffer
+
         offer = self.query_one(StarterOffer)
         offer.is_installing = True
         try:
@@ -277,9 +285,13 @@ class ChatScreen(TranslatedScreen[None]):
             first = asyncio.ensure_future(anext(events))
             await asyncio.sleep(0)  # the session now has the exchange, as it will be told
             question, answer = self._session.turns[-2:]
-            asked = UserMessage(question.text, images, self.pictures.cost)
-            view = AssistantMessage(self._model_name, self._waiting())
-            self.transcript.add_exchange(asked, view)
+            asked, view = self.transcript.add_exchange(
+                question.text,
+                images,
+                self.pictures.cost,
+                name=self._model_name,
+                waiting=self._waiting(),
+            )
             self.refresh_bindings()
             event: Event = await first
             self._show_answer(view, event)
@@ -304,6 +316,13 @@ class ChatScreen(TranslatedScreen[None]):
                 pass
 
     # ------------------------------------------------------------ drawing
+
+    def _placeholder(self) -> Widget:
+        if self._care.choice is not None:
+            return Welcome()
+        from yuren_tui.widgets.starter_offer import StarterOffer
+
+        return StarterOffer()
 
     def _submit(self) -> None:
         text, images = self.prompt.text, self.pictures.pictures
@@ -332,8 +351,7 @@ class ChatScreen(TranslatedScreen[None]):
         self._show_status()
         match event:
             case Failed():
-                notice = Notice(event.message, event.hint, "error")
-                self.transcript.add_notice(notice)
+                self.transcript.add_notice(event.message, event.hint, "error")
             case Exited():
                 self._mourn(event, restart=False)
             case _:
@@ -343,7 +361,7 @@ class ChatScreen(TranslatedScreen[None]):
         again = restart and self._care.may_restart()
         what = tr("chat.died_again" if again else "chat.died", how=_how(event.returncode))
         where = tr("chat.died_log", path=event.log_path)
-        self.transcript.add_notice(Notice(what, where, "warning" if again else "error"))
+        self.transcript.add_notice(what, where, "warning" if again else "error")
         if again:
             self.load_model()
         self._show_status()

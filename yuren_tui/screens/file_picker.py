@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from rich.style import Style
-from rich.text import Text
+from rich.text import Text, TextType
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,7 +15,6 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import DirectoryTree, Footer, Input, Static
 from textual.widgets.directory_tree import DirEntry
-from textual.widgets.tree import TreeNode
 
 from yuren_core.attachments import PICTURE_SUFFIXES, resolve_path
 from yuren_core.errors import YurenError
@@ -45,9 +43,8 @@ class PictureTree(DirectoryTree, inherit_bindings=False):
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         return [path for path in paths if not path.name.startswith(".") and _is_shown(path)]
 
-    def render_label(self, node: TreeNode[DirEntry], base_style: Style, style: Style) -> Text:
-        label = super().render_label(node, base_style, style)
-        return Text(sanitize_line(label.plain), spans=label.spans, style=label.style, end="")
+    def process_label(self, label: TextType) -> Text:
+        return Text(sanitize_line(label if isinstance(label, str) else label.plain))
 
 
 class FilePicker(TranslatedModal[Path | None]):

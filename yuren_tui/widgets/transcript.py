@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,9 +17,12 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from yuren_core.messages import ImagePart
 from yuren_tui.bindings import bind
 from yuren_tui.i18n import tr
-from yuren_tui.widgets.messages import AssistantMessage, Notice, UserMessage
+
+if TYPE_CHECKING:  # they bring Markdown and its parser, which the first frame does not need
+    from yuren_tui.widgets.messages import AssistantMessage, Severity, UserMessage
 
 
 class TurnList(VerticalScroll, inherit_bindings=False):
@@ -73,16 +77,35 @@ class Transcript(Vertical):
             yield self._placeholder
         yield Static(Content(tr("chat.newest")), id="newest")
 
-    def add_exchange(self, question: UserMessage, answer: AssistantMessage) -> None:
-        """Show a question and the answer that is to come, and go there."""
-        self._placeholder.display = False
-        self._column.mount(question, answer)
-        self.turns.anchor()
+    def add_exchange(
+        self, text: str, pictures: Sequence[ImagePart], cost: int | None, *, name: str, waiting: str
+    ) -> tuple[UserMessage, AssistantMessage]:
+        """Show a question and the answer that is to come, and go there.
 
-    def add_notice(self, notice: Notice) -> None:
-        """Show that something happened."""
+        Args:
+            text: what was asked.
+            pictures: its pictures.
+            cost: tokens of one picture; None where it is not known.
+            name: who answers.
+            waiting: what is said until the first words come.
+
+        Returns:
+            The two, for the words that come and for `take_back`.
+        """
+        from yuren_tui.widgets.messages import AssistantMessage, UserMessage
+
+        exchange = UserMessage(text, pictures, cost), AssistantMessage(name, waiting)
         self._placeholder.display = False
-        self._column.mount(notice)
+        self._column.mount(*exchange)
+        self.turns.anchor()
+        return exchange
+
+    def add_notice(self, message: str, hint: str = "", severity: Severity = "information") -> None:
+        """Show that something happened."""
+        from yuren_tui.widgets.messages import Notice
+
+        self._placeholder.display = False
+        self._column.mount(Notice(message, hint, severity))
 
     async def replace_placeholder(self, placeholder: Widget) -> None:
         """Put something else into the empty transcript."""

@@ -1,51 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an empty chat shows: the name, the keys that matter, and the starter where none is there."""
+"""What an empty chat shows: the name, and the keys that matter."""
 
 from __future__ import annotations
 
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.reactive import reactive
-from textual.widgets import Button, Static
+from textual.widgets import Static
 
 from yuren_tui.i18n import tr
-from yuren_tui.sanitize import sanitize_line
 
 
-class Welcome(Vertical):
+class Welcome(Static):
     """The first thing that is seen."""
 
-    def compose(self) -> ComposeResult:
-        yield Static(Content(tr("welcome.name")), id="name")
-        yield Static(Content(tr("welcome.line")), id="line")
-        yield Static(Content(tr("welcome.keys")), id="keys")
+    def __init__(self) -> None:
+        super().__init__(
+            Content.assemble(
+                (tr("welcome.name"), "$primary bold"),
+                ("\n" + tr("welcome.line"), "$foreground 75%"),
+                ("\n\n" + tr("welcome.keys"), "$foreground 55%"),
+            )
+        )
 
 
-class StarterOffer(Vertical):
-    """No model is installed: says so and offers the starter."""
-
-    class Accepted(Message):
-        """The person wants the starter model."""
-
-    progress: reactive[str] = reactive("", init=False)
-    is_installing: reactive[bool] = reactive(False, init=False)
-
-    def compose(self) -> ComposeResult:
-        yield Static(Content(tr("starter.absent")), id="absent")
-        yield Static(Content(tr("starter.what")), id="what")
-        yield Button(Content(tr("starter.install")), id="install", variant="primary", compact=True)
-        yield Static("", id="progress", markup=False)
-
-    @on(Button.Pressed, "#install")
-    def _pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        self.post_message(self.Accepted())
-
-    def watch_progress(self, progress: str) -> None:
-        self.query_one("#progress", Static).update(Content(sanitize_line(progress)))
-
-    def watch_is_installing(self, is_installing: bool) -> None:
-        self.query_one("#install", Button).disabled = is_installing
+class StarterWanted(Message):
+    """The person wants the starter model to be installed."""
