@@ -15,12 +15,14 @@ import pytest_asyncio
 
 from yuren_core.client import ModelClient
 from yuren_core.errors import NoVisionTowerError, UsageError
+from yuren_core.images import image_part
 from yuren_core.messages import ImagePart, Role
+from yuren_core.paths import assets_dir
 from yuren_core.protocol import Cancelled, Completed, Delta, Exited, Failed, Ready
 from yuren_tui.i18n import use_language
 from yuren_tui.session import ModelChoice, Session
 
-PICTURE = ImagePart("/tmp/cat.png", "ab" * 32)
+PICTURE = image_part(assets_dir() / "pictures" / "cat.png")
 Start = Callable[..., Session]
 
 
@@ -83,7 +85,7 @@ async def test_a_picture_alone_asks_for_a_description(
         await ask(session, "  ", (PICTURE,))
     finally:
         use_language("en")
-    assert session.turns[0].images == (PICTURE,)
+    assert [image.sha256 for image in session.turns[0].images] == [PICTURE.sha256]
     assert session.turns[1].text == words
 
 

@@ -44,11 +44,11 @@ from yuren_tui.store.values import (
 from yuren_tui.store.writers import Writers
 
 
-class _ActiveLeaf:
+class ActiveLeaf:
     pass
 
 
-ACTIVE_LEAF: Final = _ActiveLeaf()
+ACTIVE_LEAF: Final = ActiveLeaf()
 """Says of a parent: whatever the chat's active leaf is."""
 
 
@@ -75,7 +75,7 @@ class Messages(MessageReader):
         text: str,
         *,
         images: Iterable[ImagePart] = (),
-        parent_id: int | _ActiveLeaf | None = ACTIVE_LEAF,
+        parent_id: int | ActiveLeaf | None = ACTIVE_LEAF,
         speaker: str = "",
         model: str = "",
         status: MessageStatus = "done",
@@ -102,7 +102,7 @@ class Messages(MessageReader):
         writer = self._writers.token() if status == "writing" else None
         with self._database.write(durable=writer is None) as db:
             leaf = active_leaf(db, chat_id)
-            parent = leaf if isinstance(parent_id, _ActiveLeaf) else parent_id
+            parent = leaf if isinstance(parent_id, ActiveLeaf) else parent_id
             require_live(db, chat_id, parent)
             now = now_ms()
             message_id = db.execute(
@@ -125,7 +125,7 @@ class Messages(MessageReader):
         self,
         chat_id: int,
         *,
-        parent_id: int | _ActiveLeaf | None = ACTIVE_LEAF,
+        parent_id: int | ActiveLeaf | None = ACTIVE_LEAF,
         text: str = "",
         speaker: str = "",
         model: str = "",

@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asks the model and keeps what it says: the one conductor of chat, model and store.
+
+Both front ends, the screen and `--plain`, drive this and draw what it says. Every event of the
+model process is applied here first and then handed on. A question is in the store before
+generation begins, an answer at least twice a second. An exchange whose answer has not a single
+word yet when it fails or is stopped is taken back whole and becomes the draft again; an answer
+that has words stands, whatever happens to the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+from yuren_core.client import ModelClient
+from yuren_core.errors import ModelNotFoundError, NoVisionTowerError, UsageError
+from yuren_core.messages import ImagePart, Message, Role
+from yuren_core.protocol import (
+    Cancelled,
+    Completed,
+    Counted,
+    Delta,
+    Event,
+    Exited,
+    Prompt,
+)
+from yuren_core.sampling_params import SamplingParams
+from yuren_tui.i18n import tr
+from yuren_tui.presets import Preset
+from yuren_tui.session.model_link import ModelLink
+from yuren_tui.session.stored_chat import NO_PRESET, StoredChat
+from yuren_tui.session.values import ContextUse, ModelChoice, ModelState, Profile, Turn
+from yuren_tui.store import Store
+
+_SAVE_EVERY_S = 0.5
+
+
+class Session:
+    """One conversation at a time, with one model.
+
+    Args:
+        client: the model process; not started yet.
+        store: where chats are kept: one that is open, or what opens it when it is first needed;
+            None keeps them as long as this object lives.
+        profile: who talks.
+        preset: who the model is to be in new chats.
+        system_prompt: in place of the preset's; None for the preset's own.
+        sampling: how answers are drawn, before what a preset says of it.
+    """
+
+    def __init__(
+        self,
+        client: ModelClient,
+        *,
+        store: Store | Callable[[], Store] | None = None,
+        profile: Profile | None = None,
+        preset: Preset = NO_PRESET,
+        system_prompt: str | None = None,
+        sampling: SamplingParams | None = None,
+    ) -> None:
+        self.link = ModelLink(client)
+        self.profile = profile or Profile()
+        self.preset = preset
+        self.base_sampling = sampling or SamplingParams()
+        self._given_store = store
+        self._opened: Store | None = store if isinstance(store, Store) else None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._stop_asked = asyncio.Event()
+        self.is_answering = False
+        self.chat = self._blank(preset)
+        if system_prompt is not None:
+            self.chat.system_prompt = system_prompt
+
+    # ------------------------------------------------------------ parts
+
+    @property
+    def store(self) -> Store:
+        """Where chats are kept; opened when it is first needed.
+
+        Raises:
+            StorageError: it cannot be opened.
+        """
+        if self._opened is None:
+            if callable(self._given_store):
+                self._opened = self._given_store()
+            else:
+                self._temporary = tempfile.TemporaryDirectory(prefix="yuren-")
+                self._opened = Store.open(Path(self._temporary.name))
+        return self._opened
+
+    @property
+    def client(self) -> ModelClient:
+        """The model process."""
+        return self.link.client
+
+    @property
+    def model(self) -> ModelState:
+        """Where the model stands."""
+        return self.link.state
+
+    @property
+    def choice(self) -> ModelChoice | None:
+        """Which model was chosen."""
+        return self.link.choice
+
+    @choice.setter
+    def choice(self, choice: ModelChoice | None) -> None:
+        self.link.choice = choice
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The path of the chat that is shown."""
+        return self.chat.turns
+
+    @property
+    def system_prompt(self) -> str:
+        """What the model is told first in this chat."""
+        return self.chat.system_prompt
+
+    @system_prompt.setter
+    def system_prompt(self, text: str) -> None:
+        self.chat.system_prompt = text
+
+    @property
+    def sampling(self) -> SamplingParams:
+        """How answers of this chat are drawn."""
+        return self.chat.sampling
+
+    @sampling.setter
+    def sampling(self, sampling: SamplingParams) -> None:
+        self.chat.sampling = sampling
+
+    @property
+    def context_used(self) -> int:
+        """Tokens of the context that the conversation takes, as of the last answer."""
+        for turn in reversed(self.turns):
+            if turn.stats.prompt_tokens:
+                return turn.stats.prompt_tokens + turn.stats.completion_tokens
+        return 0
+
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation as the model is told it."""
+        return self.chat.assemble().messages
+
+    # ------------------------------------------------------------ chats
+
+    def new_chat(self, preset: Preset | None = None) -> None:
+        """Begin anew with the same model.
+
+        Args:
+            preset: who the model is to be, from now on; None for the same as before.
+
+        Raises:
+            UsageError: an answer is still being written.
+        """
+        self._require_rest()
+        self.chat.leave()
+        if preset is not None:
+            self.preset = preset
+        self.chat = self._blank(self.preset)
+        self.chat.greet()
+
+    def open_chat(self, chat_id: int) -> None:
+        """Go on with a chat of the store.
+
+        Raises:
+            UsageError: there is no such chat, or an answer is still being written.
+        """
+        self._require_rest()
+        chat = self._blank(self.preset)
+        chat.open(chat_id)
+        if self.chat.id != chat_id:
+            self.chat.leave()
+        self.chat = chat
+
+    def continue_last(self) -> bool:
+        """Go on with the chat that was last open; False where there is none."""
+        last = self.store.chats.last()
+        if last is not None:
+            self.open_chat(last.id)
+        return last is not None
+
+    def use_preset(self, preset: Preset) -> None:
+        """Change who the model is, in this chat from here on and in new ones."""
+        self._require_rest()
+        self.preset = preset
+        self.chat.use_preset(preset, self.base_sampling)
+
+    def close(self) -> None:
+        """Leave the chat and close the store."""
+        if self._opened is not None:
+            self.chat.leave()
+            self._opened.close()
+            self._opened = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def _blank(self, preset: Preset) -> StoredChat:
+        chat = StoredChat(
+            lambda: self.store, profile=self.profile, preset=preset, sampling=self.base_sampling
+        )
+        chat.model_name = self._model_name
+        return chat
+
+    @property
+    def _model_name(self) -> str:
+        if self.model.ready is not None:
+            return self.model.ready.model
+        return Path(self.choice.model).name if self.choice else ""
+
+    # ------------------------------------------------------------ asking
+
+    async def load(self, choice: ModelChoice) -> AsyncGenerator[Event, None]:
+        """Load a model; events and state as `ModelLink.load`."""
+        async for event in self.link.load(choice):
+            self.chat.model_name = self._model_name
+            yield event
+
+    async def check_alive(self) -> Exited | None:
+        """Notice that a loaded model's process has died while nobody asked it anything.
+
+        Returns:
+            What is known of its end, once; None while all is well.
+        """
+        if self.model.phase != "ready" or self.is_answering or self.client.is_running:
+            return None
+        event = await self.client.ping()
+        if not isinstance(event, Exited) or self.model.phase != "ready":
+            return None
+        self.link.mark_dead(event)
+        return event
+
+    def check_sendable(self, text: str, images: Sequence[ImagePart]) -> None:
+        """Refuse what cannot be sent, before anything changes.
+
+        Raises:
+            UsageError: nothing to send, or an answer is still being written.
+            ModelNotFoundError: no model has been chosen.
+            NoVisionTowerError: a picture, and the loaded model cannot see.
+        """
+        if not text.strip() and not images:
+            raise UsageError(tr("session.nothing_to_send"), tr("session.write_something"))
+        self._check_ready_to_answer(images)
+
+    async def send(
+        self, text: str, images: Sequence[ImagePart] = ()
+    ) -> AsyncGenerator[Event, None]:
+        """Ask, and stream the answer into `turns[-1]`.
+
+        Waits for a load that is under way; loads again where the process is gone. A picture
+        alone asks for a description.
+
+        Args:
+            text: what the person wrote.
+            images: attached pictures, in order.
+
+        Yields:
+            Load events where it had to load, then `Prompt`, `Delta`s and one terminal event.
+            After `Cancelled`, `Failed` or `Exited` the exchange is still in `turns` only if the
+            answer has words; otherwise `chat.draft` holds the question.
+
+        Raises:
+            UsageError, ModelNotFoundError, NoVisionTowerError: as `check_sendable`.
+            ImageError: a picture cannot be read any more.
+            StorageError: the disk refuses.
+        """
+        self.check_sendable(text, images)
+        if images and not text.strip():
+            text = tr(
+                "session.describe_pictures" if len(images) > 1 else "session.describe_picture"
+            )
+        question, answer = self.chat.ask(text, images)
+        async with aclosing(self._answer(answer, question)) as events:
+            async for event in events:
+                yield event
+
+    async def edit(
+        self, turn_id: int, text: str, images: Sequence[ImagePart] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Ask otherwise, in a new branch; events as `send`.
+
+        Args:
+            turn_id: a message of the person's.
+            text: the new words.
+            images: the new pictures; the old ones where None.
+        """
+        kept = self.chat.turn(turn_id).images if images is None else tuple(images)
+        self.check_sendable(text, kept)
+        answer = self.chat.ask_otherwise(turn_id, text, images)
+        question = self.turns[-2]
+        async with aclosing(self._answer(answer, question)) as events:
+            async for event in events:
+                yield event
+
+    async def retry(self, turn_id: int) -> AsyncGenerator[Event, None]:
+        """Answer again, in a new branch: an answer, or a person's message; events as `send`."""
+        self._check_ready_to_answer(self._images_told)
+        async with aclosing(self._answer(self.chat.answer_again(turn_id), None)) as events:
+            async for event in events:
+                yield event
+
+    async def resume(self, turn_id: int) -> AsyncGenerator[Event, None]:
+        """Write a cut answer on, in a new branch; events as `send`."""
+        self._check_ready_to_answer(self._images_told)
+        async with aclosing(self._answer(self.chat.continue_answer(turn_id), None)) as events:
+            async for event in events:
+                yield event
+
+    async def stop(self) -> None:
+        """Stop the answer; what has been written stands."""
+        self._stop_asked.set()
+        await self.client.cancel()
+
+    async def count(self, text: str = "", images: Sequence[ImagePart] = ()) -> ContextUse | None:
+        """What a message would find of the context; None where no model is ready to say.
+
+        Args:
+            text: what is typed so far; may be empty.
+            images: what is attached so far.
+        """
+        ready = self.model.ready
+        if ready is None or self.model.phase != "ready" or self.is_answering:
+            return None
+        if images and not ready.image_tokens:
+            images = ()
+        extra = (Message.of(Role.USER, text, images),) if text or images else ()
+        told = [turn.id for turn in self.turns if turn.status != "writing"]
+        assembly = self.chat.assemble(extra=extra)
+        event = await self.client.count(assembly.items, self.sampling)
+        if not isinstance(event, Counted):
+            return None
+        by_kind: Counter[str] = Counter()
+        for place, item in enumerate(assembly.items):
+            if place not in event.dropped:
+                pictures = event.image_tokens[place]
+                by_kind[item.kind] += event.tokens[place] - pictures
+                by_kind["images"] += pictures
+        by_kind["opening"] = event.prompt_tokens - by_kind.total()
+        dropped = [assembly.items[place] for place in event.dropped]
+        return ContextUse(
+            by_kind=dict(by_kind),  # type: ignore[arg-type]
+            answer_tokens=event.answer_tokens,
+            context_length=ready.context_length,
+            dropped_turn_ids=tuple(told[item.index] for item in dropped if item.index is not None),
+            drops_examples=any(item.kind == "examples" for item in dropped),
+            fits=event.fits,
+        )
+
+    async def _answer(self, answer: Turn, question: Turn | None) -> AsyncGenerator[Event, None]:
+        """Generate into `answer`. `question` is what is taken back with it, if it is new."""
+        began = answer.text
+        self.is_answering = True
+        self._stop_asked.clear()
+        try:
+            async for event in self.link.make_ready(self._stop_asked):
+                yield event
+            if self._stop_asked.is_set():
+                yield Cancelled(0, 0, 0.0, 0.0)
+                return
+            if self.model.phase != "ready":
+                if self.model.failure is not None:
+                    yield self.model.failure
+                return
+            self._check_sight(self._images_told)
+            self.chat.model_name = self._model_name
+            assembly = self.chat.assemble(answer)
+            stream = self.client.generate(assembly.items, self.sampling)
+            saved = time.monotonic()
+            async with aclosing(stream) as events:
+                async for event in events:
+                    self._apply(answer, event)
+                    now = time.monotonic()
+                    if now - saved > _SAVE_EVERY_S and answer.text != began:
+                        saved = now
+                        self.chat.save_partial(answer)
+                    yield event
+            self.chat.remember_lore(assembly)
+        finally:
+            self.is_answering = False
+            self._settle(answer, question, began)
+
+    def _apply(self, answer: Turn, event: Event) -> None:
+        match event:
+            case Prompt():
+                answer.stats = replace(
+                    answer.stats,
+                    prompt_tokens=event.prompt_tokens,
+                    cached_tokens=event.cached_tokens,
+                    dropped_turns=event.dropped_turns,
+                )
+            case Delta():
+                answer.text += event.text
+                answer.stats = replace(answer.stats, completion_tokens=event.completion_tokens)
+            case Completed() | Cancelled():
+                answer.status = "stopped" if isinstance(event, Cancelled) else "done"
+                if isinstance(event, Completed) and event.finish_reason == "length":
+                    answer.status = "length"
+                answer.stats = replace(
+                    answer.stats,
+                    completion_tokens=event.completion_tokens,
+                    ttft_s=event.ttft_s,
+                    tokens_per_s=event.tokens_per_s,
+                )
+            case Exited():
+                self.link.mark_dead(event)
+            case _:
+                pass
+
+    def _settle(self, answer: Turn, question: Turn | None, began: str) -> None:
+        """Give the answer its last status in the store; take a wordless one back."""
+        if answer.status == "writing":
+            answer.status = "failed"
+        if answer.text == began and answer.status in ("failed", "stopped"):
+            self.chat.take_back(answer, question)
+        else:
+            self.chat.finish(answer)
+
+    # ------------------------------------------------------------ refusals
+
+    @property
+    def _images_told(self) -> tuple[ImagePart, ...]:
+        return tuple(image for turn in self.turns for image in turn.images)
+
+    def _require_rest(self) -> None:
+        if self.is_answering:
+            raise UsageError(tr("session.busy"), tr("session.stop_first"))
+
+    def _check_ready_to_answer(self, images: Sequence[ImagePart]) -> None:
+        self._require_rest()
+        if self.choice is None:
+            raise ModelNotFoundError(tr("session.no_model"), tr("session.install_starter"))
+        self._check_sight(images)
+
+    def _check_sight(self, images: Sequence[ImagePart]) -> None:
+        ready = self.model.ready
+        if ready is not None and images and not ready.image_tokens:
+            raise NoVisionTowerError(
+                tr("session.blind_model", model=ready.model), tr("session.blind_remedy")
+            )
