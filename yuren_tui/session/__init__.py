@@ -2,7 +2,8 @@
 """One chat's state machine, without textual: what screen and plain lines both drive.
 
 Session      turns, the model's state, and what may happen next (`session`)
-StoredChat   the chat that is open: its tree, preset, system prompt, draft (`stored_chat`)
+StoredChat   the chat that is open: its tree, preset, system prompt, draft (`stored_chat`, imported
+             when it is first needed)
 ModelLink    the model process and what is loaded in it (`model_link`)
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 from yuren_tui.session.model_link import ModelLink
 from yuren_tui.session.session import Session
-from yuren_tui.session.stored_chat import StoredChat
 from yuren_tui.session.values import (
     ContextUse,
     ModelChoice,
@@ -30,7 +30,6 @@ __all__ = [
     "Phase",
     "Profile",
     "Session",
-    "StoredChat",
     "Turn",
     "TurnStats",
     "TurnStatus",

@@ -6,6 +6,8 @@ model process is applied here first and then handed on. A question is in the sto
 generation begins, an answer at least twice a second. An exchange whose answer has not a single
 word yet when it fails or is stopped is taken back whole and becomes the draft again; an answer
 that has words stands, whatever happens to the process.
+
+Store and presets are imported when they are first needed, after the first frame of the screen.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yuren_core.client import ModelClient
 from yuren_core.errors import ModelNotFoundError, NoVisionTowerError, UsageError
@@ -33,11 +36,13 @@ from yuren_core.protocol import (
 )
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.i18n import tr
-from yuren_tui.presets import Preset
 from yuren_tui.session.model_link import ModelLink
-from yuren_tui.session.stored_chat import NO_PRESET, StoredChat
 from yuren_tui.session.values import ContextUse, ModelChoice, ModelState, Profile, Turn
-from yuren_tui.store import Store
+
+if TYPE_CHECKING:
+    from yuren_tui.presets import Preset
+    from yuren_tui.session.stored_chat import StoredChat
+    from yuren_tui.store import Store
 
 _SAVE_EVERY_S = 0.5
 
@@ -50,7 +55,7 @@ class Session:
         store: where chats are kept: one that is open, or what opens it when it is first needed;
             None keeps them as long as this object lives.
         profile: who talks.
-        preset: who the model is to be in new chats.
+        preset: who the model is to be in new chats, or what finds it when it is first needed.
         system_prompt: in place of the preset's; None for the preset's own.
         sampling: how answers are drawn, before what a preset says of it.
     """
@@ -61,22 +66,21 @@ class Session:
         *,
         store: Store | Callable[[], Store] | None = None,
         profile: Profile | None = None,
-        preset: Preset = NO_PRESET,
+        preset: Preset | Callable[[], Preset] | None = None,
         system_prompt: str | None = None,
         sampling: SamplingParams | None = None,
     ) -> None:
         self.link = ModelLink(client)
         self.profile = profile or Profile()
-        self.preset = preset
         self.base_sampling = sampling or SamplingParams()
-        self._given_store = store
-        self._opened: Store | None = store if isinstance(store, Store) else None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._stop_asked = asyncio.Event()
         self.is_answering = False
-        self.chat = self._blank(preset)
-        if system_prompt is not None:
-            self.chat.system_prompt = system_prompt
+        self._open_store: Callable[[], Store] | None = store if callable(store) else None
+        self._opened: Store | None = None if callable(store) else store
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._given_preset = preset
+        self._given_system_prompt = system_prompt
+        self._chat: StoredChat | None = None
+        self._stop_asked = asyncio.Event()
 
     # ------------------------------------------------------------ parts
 
@@ -88,9 +92,11 @@ class Session:
             StorageError: it cannot be opened.
         """
         if self._opened is None:
-            if callable(self._given_store):
-                self._opened = self._given_store()
+            if self._open_store is not None:
+                self._opened = self._open_store()
             else:
+                from yuren_tui.store import Store
+
                 self._temporary = tempfile.TemporaryDirectory(prefix="yuren-")
                 self._opened = Store.open(Path(self._temporary.name))
         return self._opened
@@ -115,9 +121,27 @@ class Session:
         self.link.choice = choice
 
     @property
+    def chat(self) -> StoredChat:
+        """The chat that is open."""
+        if self._chat is None:
+            self._chat = self._blank()
+        return self._chat
+
+    @property
+    def preset(self) -> Preset | None:
+        """Who the model is to be in new chats; None for nobody in particular.
+
+        Raises:
+            YurenError: it cannot be read.
+        """
+        if callable(self._given_preset):
+            self._given_preset = self._given_preset()
+        return self._given_preset
+
+    @property
     def turns(self) -> list[Turn]:
         """The path of the chat that is shown."""
-        return self.chat.turns
+        return self._chat.turns if self._chat else []
 
     @property
     def system_prompt(self) -> str:
@@ -131,7 +155,7 @@ class Session:
     @property
     def sampling(self) -> SamplingParams:
         """How answers of this chat are drawn."""
-        return self.chat.sampling
+        return self._chat.sampling if self._chat else self.base_sampling
 
     @sampling.setter
     def sampling(self, sampling: SamplingParams) -> None:
@@ -161,11 +185,11 @@ class Session:
             UsageError: an answer is still being written.
         """
         self._require_rest()
-        self.chat.leave()
+        self._leave()
         if preset is not None:
-            self.preset = preset
-        self.chat = self._blank(self.preset)
-        self.chat.greet()
+            self._given_preset = preset
+        self._chat = self._blank()
+        self._chat.greet()
 
     def open_chat(self, chat_id: int) -> None:
         """Go on with a chat of the store.
@@ -174,11 +198,11 @@ class Session:
             UsageError: there is no such chat, or an answer is still being written.
         """
         self._require_rest()
-        chat = self._blank(self.preset)
+        chat = self._blank()
         chat.open(chat_id)
-        if self.chat.id != chat_id:
-            self.chat.leave()
-        self.chat = chat
+        if self._chat is not None and self._chat.id != chat_id:
+            self._chat.leave()
+        self._chat = chat
 
     def continue_last(self) -> bool:
         """Go on with the chat that was last open; False where there is none."""
@@ -190,22 +214,34 @@ class Session:
     def use_preset(self, preset: Preset) -> None:
         """Change who the model is, in this chat from here on and in new ones."""
         self._require_rest()
-        self.preset = preset
+        self._given_preset = preset
         self.chat.use_preset(preset, self.base_sampling)
 
     def close(self) -> None:
         """Leave the chat and close the store."""
+        self._leave()
         if self._opened is not None:
-            self.chat.leave()
             self._opened.close()
             self._opened = None
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def _blank(self, preset: Preset) -> StoredChat:
+    def _leave(self) -> None:
+        if self._chat is not None:
+            self._chat.leave()
+            self._chat = None
+
+    def _blank(self) -> StoredChat:
+        from yuren_tui.session.stored_chat import StoredChat
+
         chat = StoredChat(
-            lambda: self.store, profile=self.profile, preset=preset, sampling=self.base_sampling
+            lambda: self.store,
+            profile=self.profile,
+            preset=self.preset,
+            sampling=self.base_sampling,
         )
+        if self._given_system_prompt is not None:
+            chat.system_prompt = self._given_system_prompt
         chat.model_name = self._model_name
         return chat
 
@@ -220,7 +256,8 @@ class Session:
     async def load(self, choice: ModelChoice) -> AsyncGenerator[Event, None]:
         """Load a model; events and state as `ModelLink.load`."""
         async for event in self.link.load(choice):
-            self.chat.model_name = self._model_name
+            if self._chat is not None:
+                self._chat.model_name = self._model_name
             yield event
 
     async def check_alive(self) -> Exited | None:

@@ -36,7 +36,7 @@ class StoredChat:
     Args:
         store: gives the store; called when it is first needed.
         profile: who talks.
-        preset: who the model is to be.
+        preset: who the model is to be; None for nobody in particular.
         sampling: how answers are drawn, before what the preset says of it.
     """
 
@@ -45,7 +45,7 @@ class StoredChat:
         store: Callable[[], Store],
         *,
         profile: Profile,
-        preset: Preset = NO_PRESET,
+        preset: Preset | None = None,
         sampling: SamplingParams,
     ) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class StoredChat:
         self.model_name = ""
         self._id: int | None = None
         self._extras: dict[str, Any] = {}
-        self._take_preset(preset, sampling)
+        self._take_preset(preset or NO_PRESET, sampling)
 
     # ------------------------------------------------------------ what it is
 

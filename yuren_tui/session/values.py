@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.prompt import PromptKind
 from yuren_core.protocol import Device, Exited, Failed, Loading, LoadMode, Ready
-from yuren_tui.store.values import StoredMessage
+
+if TYPE_CHECKING:
+    from yuren_tui.store import StoredMessage
 
 Phase = Literal["absent", "loading", "ready", "failed", "dead"]
 TurnStatus = Literal["writing", "done", "length", "stopped", "failed"]
