@@ -97,7 +97,7 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
     async def run_async(self, *args: object, **options: object) -> None:
         """Run, and end the model process afterwards, with the terminal given back already."""
         try:
-            await super().run_async(*args, **options)  # type: ignore[arg-type]
+            return await super().run_async(*args, **options)  # type: ignore[arg-type]
         finally:
             await self._session.client.close()
 

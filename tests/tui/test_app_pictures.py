@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ async def test_a_picture_sent_alone_asks_for_a_description(tmp_path: Path, cat: 
         assert chat.questions == ["Describe this picture."]
         assert chips(chat) == []
         assert len(chat.chat.query(SentPicture)) == 1
-        assert [part.path for part in chat.session.turns[0].images] == [str(cat)]
+        told = [part.sha256 for part in chat.session.turns[0].images]
+        assert told == [hashlib.sha256(cat.read_bytes()).hexdigest()]
         await chat.until(lambda: "my cat.png · 18 tokens" in chat.screen_text())
 
 

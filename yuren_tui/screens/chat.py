@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 from collections.abc import Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -18,7 +17,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.widget import Widget
 from textual.widgets import Footer
 
 from yuren_core.errors import YurenError
@@ -29,25 +27,20 @@ from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
 from yuren_tui.i18n import tr
-from yuren_tui.installing import install_starter, starter_path
-from yuren_tui.model_care import ModelCare
-from yuren_tui.sanitize import sanitize, sanitize_line
-from yuren_tui.screens.base import TranslatedScreen
-from yuren_tui.screens.chat_status import status_of
+from yuren_tui.screens.chat_model import ModelScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
 from yuren_tui.widgets.status_bar import StatusBar
 from yuren_tui.widgets.transcript import Transcript
-from yuren_tui.widgets.welcome import StarterWanted, Welcome
 
 if TYPE_CHECKING:  # not needed for the first frame
-    from yuren_tui.widgets.messages import AssistantMessage, Ending, Severity
+    from yuren_tui.widgets.messages import AssistantMessage, Ending
 
 _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
 
 
-class ChatScreen(TranslatedScreen[None]):
+class ChatScreen(ModelScreen):
     """One conversation.
 
     Args:
@@ -63,7 +56,6 @@ class ChatScreen(TranslatedScreen[None]):
         bind("ctrl+n", "new_chat", "chat.new", show=True),
         bind("ctrl+o", "attach", "chat.attach", show=True),
         bind("f2", "sampling", "chat.sampling", show=True),
-        bind("f5", "reload", "chat.reload"),
         bind("pageup", "page_up", "chat.page_up"),
         bind("pagedown", "page_down", "chat.page_down"),
         bind("ctrl+home", "top", "chat.top"),
@@ -79,20 +71,18 @@ class ChatScreen(TranslatedScreen[None]):
         images: Sequence[str] = (),
         prompt: str = "",
     ) -> None:
-        super().__init__()
-        self._session = session
-        self._care = ModelCare(session, choice)
+        super().__init__(session, choice)
         self._first = (tuple(images), prompt)
 
     def compose(self) -> ComposeResult:
-        yield Transcript(self._placeholder(), id="transcript")
+        yield Transcript(self.placeholder(), id="transcript")
         yield PictureBar(id="pictures")
         yield PromptArea(id="prompt")
         yield StatusBar(id="status")
         yield Container(id="foot")  # the footer comes after the first frame: it is slow to make
 
     def on_mount(self) -> None:
-        self._show_status()
+        self.show_status()
         self.call_after_refresh(self._begin)
 
     # ------------------------------------------------------------ handlers
@@ -115,10 +105,6 @@ class ChatScreen(TranslatedScreen[None]):
         self.pictures.pictures = tuple(p for p in self.pictures.pictures if p != removed)
         self.prompt.focus()
 
-    @on(StarterWanted)
-    def _starter_wanted(self) -> None:
-        self.install_starter()
-
     # ------------------------------------------------------------ actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -136,7 +122,7 @@ class ChatScreen(TranslatedScreen[None]):
             self.complain(error)
             return
         await self.transcript.clear()
-        self._show_status()
+        self.show_status()
         self.prompt.focus()
 
     def action_attach(self) -> None:
@@ -158,12 +144,6 @@ class ChatScreen(TranslatedScreen[None]):
                 self._session.sampling = sampling
 
         self.app.push_screen(SamplingScreen(self._session.sampling), taken)
-
-    def action_reload(self) -> None:
-        """Load the model again where it failed."""
-        if self._session.model.phase in ("dead", "failed"):
-            self._care.forgive()
-            self.load_model()
 
     def action_page_up(self) -> None:
         """Scroll the transcript a page up."""
@@ -190,32 +170,6 @@ class ChatScreen(TranslatedScreen[None]):
         else:
             await self.app.run_action("app.interrupt")
 
-    # ------------------------------------------------------------ what others may call
-
-    @property
-    def transcript(self) -> Transcript:
-        """The conversation on the screen."""
-        return self.query_one(Transcript)
-
-    @property
-    def pictures(self) -> PictureBar:
-        """The pictures that go with the next message."""
-        return self.query_one(PictureBar)
-
-    @property
-    def prompt(self) -> PromptArea:
-        """Where the person writes."""
-        return self.query_one(PromptArea)
-
-    def say(self, message: str, hint: str = "", *, severity: Severity = "information") -> None:
-        """Show a short message for a while."""
-        words = sanitize("\n".join(filter(None, (message, hint))))
-        self.notify(words, severity=severity, markup=False, timeout=8 if hint else 5)
-
-    def complain(self, error: YurenError) -> None:
-        """Show an error that changed nothing."""
-        self.say(error.message, error.hint, severity="error")
-
     # ------------------------------------------------------------ workers
 
     @work(group="begin", exclusive=True)
@@ -224,7 +178,7 @@ class ChatScreen(TranslatedScreen[None]):
         images, prompt = self._first
         self.load_model()
         self.query_one("#foot").mount(Footer(compact=True))
-        self.set_interval(_LOOK_EVERY_S, self._look)
+        self.set_interval(_LOOK_EVERY_S, self.look)
         if prompt:
             self.prompt.put_back(prompt)
         if await self._attach_pictures(images) and prompt:
@@ -245,45 +199,22 @@ class ChatScreen(TranslatedScreen[None]):
             self.say(tr("chat.blind_warning"), tr("session.blind_remedy"), severity="warning")
         return not errors
 
-    @work(group="model", exclusive=True)
-    async def load_model(self) -> None:
-        """Load the chosen model, in the background."""
-        async for event in self._care.load():
-            self._show_load(event)
-
-    @work(group="look", exclusive=True)
-    async def _look(self) -> None:
-        if self._session.model.phase == "loading":
-            self._show_status()
-        if event := await self._care.look():
-            self._mourn(event)
-
-    @work(group="starter", exclusive=True)
-    async def install_starter(self) -> None:
-        """Fetch the starter model, then load it."""
-        from yuren_tui.widgets.starter_offer import StarterOffer
-
-        offer = self.query_one(StarterOffer)
-        offer.is_installing = True
-        try:
-            async for progress in install_starter():
-                offer.progress = progress
-        except YurenError as error:
-            offer.progress = error.message
-            self.complain(error)
-            return
-        finally:
-            offer.is_installing = False
-        self._care.choose(ModelChoice(str(starter_path())))
-        await self.transcript.replace_placeholder(Welcome())
-        self.prompt.focus()
-        self.load_model()
-
     @work(group="answer", exclusive=True)
     async def _answer(self, text: str, images: tuple[ImagePart, ...]) -> None:
+        try:
+            await self._exchange(text, images)
+        except YurenError as error:
+            self._give_back(text, images)
+            self.complain(error)
+        self.refresh_bindings()
+        self.show_status()
+
+    async def _exchange(self, text: str, images: tuple[ImagePart, ...]) -> None:
         async with aclosing(self._session.send(text, images)) as events:
             first = asyncio.ensure_future(anext(events))
-            await asyncio.sleep(0)  # the session now has the exchange, as it will be told
+            await asyncio.sleep(0)  # the session now has the exchange, or has refused it
+            if first.done() and (refused := first.exception()):
+                raise refused
             question, answer = self._session.turns[-2:]
             asked, view = self.transcript.add_exchange(
                 question.text,
@@ -297,32 +228,22 @@ class ChatScreen(TranslatedScreen[None]):
             self._show_answer(view, event)
             async for event in events:
                 self._show_answer(view, event)
-        self.refresh_bindings()
         if answer in self._session.turns:
             view.ending = cast("Ending", answer.status)
         else:
             await self.transcript.take_back(asked, view)
-            self.prompt.put_back(text)
-            self.pictures.pictures = (*images, *self.pictures.pictures)
-        self._show_status()
+            self._give_back(text, images)
         match event:
             case Completed():
                 self._care.forgive()
             case Failed():
                 self.say(event.message, event.hint, severity="error")
             case Exited():
-                self._mourn(event)
+                self.mourn(event)
             case _:
                 pass
 
     # ------------------------------------------------------------ drawing
-
-    def _placeholder(self) -> Widget:
-        if self._care.choice is not None:
-            return Welcome()
-        from yuren_tui.widgets.starter_offer import StarterOffer
-
-        return StarterOffer()
 
     def _submit(self) -> None:
         text, images = self.prompt.text, self.pictures.pictures
@@ -335,6 +256,10 @@ class ChatScreen(TranslatedScreen[None]):
         self.pictures.pictures = ()
         self._answer(text, images)
 
+    def _give_back(self, text: str, images: tuple[ImagePart, ...]) -> None:
+        self.prompt.put_back(text)
+        self.pictures.pictures = (*images, *self.pictures.pictures)
+
     def _show_answer(self, view: AssistantMessage, event: Event) -> None:
         match event:
             case Delta():
@@ -345,45 +270,4 @@ class ChatScreen(TranslatedScreen[None]):
             case _:
                 pass
         view.waiting = self._waiting()
-        self._show_status()
-
-    def _show_load(self, event: Event) -> None:
-        self._show_status()
-        match event:
-            case Failed():
-                self.transcript.add_notice(event.message, event.hint, "error")
-            case Exited():
-                self._mourn(event, restart=False)
-            case _:
-                pass
-
-    def _mourn(self, event: Exited, *, restart: bool = True) -> None:
-        again = restart and self._care.may_restart()
-        what = tr("chat.died_again" if again else "chat.died", how=_how(event.returncode))
-        where = tr("chat.died_log", path=event.log_path)
-        self.transcript.add_notice(what, where, "warning" if again else "error")
-        if again:
-            self.load_model()
-        self._show_status()
-
-    def _show_status(self) -> None:
-        status = status_of(self._care)
-        self.query_one(StatusBar).status = status
-        ready = self._session.model.ready
-        self.pictures.cost = ready.image_tokens if ready else None
-
-    def _waiting(self) -> str:
-        ready = self._session.model.phase == "ready"
-        return tr("chat.thinking" if ready else "chat.waiting_for_model")
-
-    @property
-    def _model_name(self) -> str:
-        ready = self._session.model.ready
-        return sanitize_line(ready.model, limit=40) if ready else tr("chat.assistant")
-
-
-def _how(returncode: int | None) -> str:
-    if returncode is not None and returncode < 0:
-        with suppress(ValueError):
-            return signal.Signals(-returncode).name
-    return tr("chat.exit_code", code="?" if returncode is None else returncode)
+        self.show_status()

@@ -95,7 +95,7 @@ class PromptArea(TextArea, inherit_bindings=False):
 
     def put_back(self, text: str) -> None:
         """Restore a text that could not be sent, before whatever was written since."""
-        since = self.text
+        since, text = self.text, sanitize(text)
         self.text = f"{text}\n{since}" if since.strip() else text
         self.move_cursor(self.document.end)
 
