@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -44,7 +45,8 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
         theme: "dark", "light", or the name of a theme; dark where it is None.
     """
 
-    CSS_PATH = "screens/chat.tcss"  # Textual loads no stylesheet of a default screen itself
+    # Textual loads no stylesheet of a default screen itself.
+    CSS_PATH = Path(__file__).parent / "screens" / "chat.tcss"
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("f1", "help", "app.help", show=True),

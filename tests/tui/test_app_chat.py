@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.tui.chat_app import running
+from yuren_core.errors import StorageError
 from yuren_tui.i18n import use_language
 from yuren_tui.widgets.status_bar import StatusBar
 
@@ -224,3 +226,46 @@ async def test_chinese(tmp_path: Path) -> None:
         await chat.ask("说重点")
         assert "重点。后文很重要。" in chat.screen_text()
         assert "发送" in chat.screen_text()
+
+
+async def test_the_footer_names_the_keys(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.until(lambda: "^n New chat" in chat.screen_text())
+        assert "f1 Help" in chat.screen_text()
+        assert "Stop" not in chat.screen_text()
+
+
+async def test_a_failing_command_is_logged_and_the_chat_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    async with running(tmp_path / "log", "--answer", "Still here.") as chat:
+        await chat.ready()
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("boom")
+
+        monkeypatch.setattr(chat.app, "push_screen", fail)
+        await chat.pilot.press("f2")
+        await chat.until(lambda: chat.toasts)
+        assert "boom" in (home / "log" / "chat.log").read_text()
+        chat.app._faults.clear()
+        await chat.ask("Hello?")
+        assert chat.source() == "Still here."
+
+
+async def test_what_the_session_refuses_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+
+        async def refuse(*_: object) -> AsyncIterator[object]:
+            raise StorageError("the disk is full", "Free some space.")
+            yield
+
+        monkeypatch.setattr(chat.session, "send", refuse)
+        await chat.ask("my words", wait=False)
+        await chat.until(lambda: chat.toasts)
+        assert chat.toasts == ["the disk is full\nFree some space."]
+        assert chat.chat.prompt.text == "my words"
+        assert chat.answers == []

@@ -23,6 +23,14 @@ def cat(tmp_path: Path) -> Path:
     return path
 
 
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def renamed(path: Path, name: str) -> Path:
+    return path.rename(path.with_name(name))
+
+
 async def paste(chat: Driven, text: str) -> None:
     chat.chat.prompt.post_message(events.Paste(text))
     await chat.pilot.pause()
@@ -60,7 +68,7 @@ async def test_a_picture_sent_alone_asks_for_a_description(tmp_path: Path, cat: 
         assert chips(chat) == []
         assert len(chat.chat.query(SentPicture)) == 1
         told = [part.sha256 for part in chat.session.turns[0].images]
-        assert told == [hashlib.sha256(cat.read_bytes()).hexdigest()]
+        assert told == [sha256_of(cat)]
         await chat.until(lambda: "my cat.png · 18 tokens" in chat.screen_text())
 
 
@@ -102,8 +110,7 @@ async def test_a_bad_picture_is_one_message_and_the_draft_stays(tmp_path: Path) 
 
 
 async def test_a_name_of_another_kind_is_shown_safely(tmp_path: Path, cat: Path) -> None:
-    odd = cat.with_name("\x1b[2J[b]\n\udcff.png")
-    cat.rename(odd)
+    odd = renamed(cat, "\x1b[2J[b]\n\udcff.png")
     async with running(tmp_path / "log", images=(str(odd),), size=(120, 40)) as chat:
         await chat.ready()
         await chat.until(lambda: chips(chat))

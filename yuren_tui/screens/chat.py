@@ -177,7 +177,8 @@ class ChatScreen(ModelScreen):
         gc.enable()
         images, prompt = self._first
         self.load_model()
-        self.query_one("#foot").mount(Footer(compact=True))
+        await self.query_one("#foot").mount(Footer(compact=True))
+        self.refresh_bindings()  # the footer waits to be told
         self.set_interval(_LOOK_EVERY_S, self.look)
         if prompt:
             self.prompt.put_back(prompt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Center, Vertical
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Button, Static
@@ -24,7 +24,9 @@ class StarterOffer(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(Content(tr("starter.absent")), id="absent")
         yield Static(Content(tr("starter.what")), id="what")
-        yield Button(Content(tr("starter.install")), id="install", variant="primary", compact=True)
+        with Center():
+            install = Content(tr("starter.install"))
+            yield Button(install, id="install", variant="primary", compact=True)
         yield Static("", id="progress", markup=False)
 
     @on(Button.Pressed, "#install")
