@@ -46,7 +46,7 @@ ChatApp(Session(client), choice=ModelChoice("scripted")).run()
 COMMAND = """
 import sys
 from yuren_tui.cli import main
-sys.exit(main([]))
+sys.exit(main(["--model", "scripted"]))
 """
 
 _PROMPT = b"rite a message"  # its first letter is under the cursor
@@ -90,6 +90,7 @@ def main() -> None:
         environment = {
             **os.environ,
             "YUREN_HOME": home,
+            "YUREN_WORKER": f"{sys.executable} -m yuren_core.scripted",
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
             "COLUMNS": "80",

@@ -115,10 +115,14 @@ async def test_without_a_model_the_starter_is_offered_installed_and_loaded(
     monkeypatch.setattr(starter, "install_starter", install)
     async with running(tmp_path / "log", "--answer", "Hi.", choice=None) as chat:
         assert "No model is installed" in chat.screen_text()
+        await chat.until(lambda: chat.chat.query_one(Button).has_focus)
+        chat.chat.prompt.focus()
         await chat.ask("my words", wait=False)
         await chat.until(lambda: chat.toasts)
         assert chat.chat.prompt.text == "my words"
-        await chat.pilot.click(Button)
+        await chat.pilot.press("shift+tab")
+        await chat.until(lambda: chat.chat.query_one(Button).has_focus)
+        await chat.pilot.press("enter")
         await chat.ready()
         await chat.ask("hello")
         assert chat.source() == "Hi."

@@ -180,6 +180,8 @@ class ChatScreen(ModelScreen):
         await self.query_one("#foot").mount(Footer(compact=True))
         self.refresh_bindings()  # the footer waits to be told
         self.set_interval(_LOOK_EVERY_S, self.look)
+        if self._care.choice is None:
+            self.query_one("#install").focus()
         if prompt:
             self.prompt.put_back(prompt)
         if await self._attach_pictures(images) and prompt:

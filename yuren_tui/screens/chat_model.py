@@ -54,8 +54,10 @@ class ModelScreen(TranslatedScreen[None]):
         self.install_starter()
 
     def action_reload(self) -> None:
-        """Load the model again where it failed."""
-        if self._session.model.phase in ("dead", "failed"):
+        """Load the model again where it failed; install one where there is none."""
+        if self._care.choice is None:
+            self.install_starter()
+        elif self._session.model.phase in ("dead", "failed"):
             self._care.forgive()
             self.load_model()
 
