@@ -16,7 +16,10 @@ from yuren_tui.bindings import bind, translate
 from yuren_tui.i18n import tr
 from yuren_tui.screens.base import TranslatedModal
 
-_GROUPS = ("prompt", "chat", "app", "chip", "transcript", "edit", "modal", "sampling", "picker")
+_GROUPS = (
+    *("prompt", "chat", "app", "chip", "transcript", "edit", "modal", "sampling", "picker"),
+    "list",
+)
 _KEYS_WIDTH = 26
 
 

@@ -1,62 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prompt: several lines, Enter sends, a pasted picture's path attaches it.
+"""The prompt: Enter sends, a pasted picture's path attaches it, Up and Down reach older prompts.
 
-What is pasted is made safe first; a pasted text is cut where it would hang the editor, and the
-person is told.
+What older prompts are is the parent's to know: the prompt only says that its edge was passed.
+While a list of completions is open above it, the parent sets `is_completing`; the keys that move
+in a list then go there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual import events
 from textual.binding import BindingType
-from textual.content import Content
 from textual.message import Message
-from textual.widgets import TextArea
+from textual.reactive import reactive
 
 from yuren_tui.bindings import bind
 from yuren_tui.i18n import tr
 from yuren_tui.sanitize import sanitize
+from yuren_tui.widgets.edit_area import PASTE_LIMIT, EditArea
 
-PASTE_LIMIT = 100_000  # characters; far over any context, and what the editor wraps at once
+__all__ = ["PASTE_LIMIT", "PromptArea"]
 
 
-class PromptArea(TextArea, inherit_bindings=False):
+class PromptArea(EditArea):
     """Where the person writes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        bind("tab", "complete", "prompt.complete", priority=True),
         bind("enter", "submit", "prompt.send", show=True, priority=True),
         bind("ctrl+j,shift+enter", "newline", "prompt.newline", show=True, priority=True),
-        bind("up", "cursor_up", "edit.up"),
-        bind("down", "cursor_down", "edit.down"),
-        bind("left", "cursor_left", "edit.left"),
-        bind("right", "cursor_right", "edit.right"),
-        bind("ctrl+left", "cursor_word_left", "edit.word_left"),
-        bind("ctrl+right", "cursor_word_right", "edit.word_right"),
-        bind("home,ctrl+a", "cursor_line_start", "edit.line_start"),
-        bind("end", "cursor_line_end", "edit.line_end"),
-        bind("shift+up", "cursor_up(True)", "edit.select_up"),
-        bind("shift+down", "cursor_down(True)", "edit.select_down"),
-        bind("shift+left", "cursor_left(True)", "edit.select_left"),
-        bind("shift+right", "cursor_right(True)", "edit.select_right"),
-        bind("ctrl+shift+left", "cursor_word_left(True)", "edit.select_word_left"),
-        bind("ctrl+shift+right", "cursor_word_right(True)", "edit.select_word_right"),
-        bind("shift+home", "cursor_line_start(True)", "edit.select_line_start"),
-        bind("shift+end", "cursor_line_end(True)", "edit.select_line_end"),
-        bind("f7", "select_all", "edit.select_all"),
-        bind("backspace", "delete_left", "edit.delete_left"),
-        bind("delete,ctrl+d", "delete_right", "edit.delete_right"),
-        bind("ctrl+w,ctrl+backspace,alt+backspace", "delete_word_left", "edit.delete_word_left"),
-        bind("alt+delete", "delete_word_right", "edit.delete_word_right"),
-        bind("ctrl+u", "delete_to_start_of_line", "edit.delete_line_start"),
-        bind("ctrl+k", "delete_to_end_of_line_or_delete_line", "edit.delete_line_end"),
-        bind("ctrl+x,super+x", "cut", "edit.cut"),
-        bind("ctrl+v,super+v", "paste", "edit.paste"),
-        bind("ctrl+z,super+z", "undo", "edit.undo"),
-        bind("ctrl+y,super+y", "redo", "edit.redo"),
     ]
 
     @dataclass
@@ -71,27 +46,48 @@ class PromptArea(TextArea, inherit_bindings=False):
 
         paths: tuple[Path, ...]
 
-    class PasteCut(Message):
-        """The pasted text was longer than the editor takes."""
+    @dataclass
+    class EdgePassed(Message):
+        """The cursor was to go above the first line (-1) or below the last (1)."""
+
+        step: Literal[-1, 1]
+
+    @dataclass
+    class ListMoved(Message):
+        """The key of a direction was pressed while completions are shown."""
+
+        step: Literal[-1, 1]
+
+    class Taken(Message):
+        """The highlighted completion is wanted."""
+
+    is_completing: reactive[bool] = reactive(False)
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(
-            id=id,
-            soft_wrap=True,
-            show_line_numbers=False,
-            tab_behavior="focus",
-            placeholder=Content(tr("chat.placeholder")),
-            compact=True,
-            highlight_cursor_line=False,
-        )
+        super().__init__(id=id, placeholder=tr("chat.placeholder"))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.is_completing if action == "complete" else True
 
     def action_submit(self) -> None:
         """Send."""
         self.post_message(self.Submitted(self.text))
 
+    def action_complete(self) -> None:
+        """Take the highlighted completion."""
+        self.post_message(self.Taken())
+
     def action_newline(self) -> None:
         """Break the line."""
-        self._insert("\n")
+        self.insert_typed("\n")
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """A line up; from the first line to the prompt before."""
+        self._move(-1, select)
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        """A line down; from the last line to the prompt after."""
+        self._move(1, select)
 
     def put_back(self, text: str) -> None:
         """Restore a text that could not be sent, before whatever was written since."""
@@ -99,20 +95,24 @@ class PromptArea(TextArea, inherit_bindings=False):
         self.text = f"{text}\n{since}" if since.strip() else text
         self.move_cursor(self.document.end)
 
+    def _move(self, step: Literal[-1, 1], select: bool) -> None:
+        place, navigator = self.cursor_location, self.navigator
+        if self.is_completing and not select:
+            self.post_message(self.ListMoved(step))
+        elif not select and step < 0 and navigator.is_first_wrapped_line(place):
+            self.post_message(self.EdgePassed(step))
+        elif not select and step > 0 and navigator.is_last_wrapped_line(place):
+            self.post_message(self.EdgePassed(step))
+        elif step < 0:
+            super().action_cursor_up(select)
+        else:
+            super().action_cursor_down(select)
+
     async def _on_paste(self, event: events.Paste) -> None:
-        event.prevent_default()
-        event.stop()
+        # Textual goes on to the handler of `EditArea` unless this one prevents it.
         from yuren_core.attachments import paths_in_paste
 
         if paths := paths_in_paste(event.text):
+            event.prevent_default()
+            event.stop()
             self.post_message(self.PicturesPasted(paths))
-            return
-        text = sanitize(event.text)
-        if len(text) > PASTE_LIMIT:
-            self.post_message(self.PasteCut())
-        self._insert(text[:PASTE_LIMIT])
-
-    def _insert(self, text: str) -> None:
-        start, end = self.selection
-        if result := self._replace_via_keyboard(text, start, end):
-            self.move_cursor(result.end_location)
