@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chat's own two themes. The only place where a colour has a number."""
+"""The chat's own themes. The only place where a colour has a number."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from textual.theme import Theme
 
 DARK = "yuren-dark"
 LIGHT = "yuren-light"
+CONTRAST = "yuren-contrast"
 
 THEMES = (
     Theme(
@@ -80,6 +81,48 @@ THEMES = (
             "markdown-h1-color": "#2f6690",
             "markdown-h2-color": "#2f6690",
             "markdown-h3-color": "#2a2d33",
+            "markdown-h2-text-style": "bold",
+        },
+    ),
+    Theme(
+        name=CONTRAST,
+        primary="#ffff00",
+        secondary="#00ffff",
+        accent="#ffff00",
+        warning="#ffd700",
+        error="#ff9d9d",
+        success="#7dff7d",
+        foreground="#ffffff",
+        background="#000000",
+        surface="#000000",
+        panel="#1a1a1a",
+        dark=True,
+        text_alpha=1.0,
+        variables={
+            "border": "#ffffff",
+            "border-blurred": "#c0c0c0",
+            "block-cursor-text-style": "none",
+            "block-cursor-background": "#ffff00",
+            "block-cursor-foreground": "#000000",
+            "input-cursor-background": "#ffff00",
+            "input-cursor-foreground": "#000000",
+            "input-selection-background": "#0000c0",
+            "scrollbar": "#c0c0c0",
+            "scrollbar-hover": "#ffff00",
+            "scrollbar-active": "#ffff00",
+            "scrollbar-background": "#000000",
+            "scrollbar-background-hover": "#000000",
+            "scrollbar-background-active": "#000000",
+            "scrollbar-corner-color": "#000000",
+            "footer-background": "#000000",
+            "footer-item-background": "#000000",
+            "footer-description-background": "#000000",
+            "footer-description-foreground": "#ffffff",
+            "footer-key-background": "#000000",
+            "footer-key-foreground": "#ffff00",
+            "markdown-h1-color": "#ffff00",
+            "markdown-h2-color": "#ffff00",
+            "markdown-h3-color": "#ffffff",
             "markdown-h2-text-style": "bold",
         },
     ),
