@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual.widgets import Input
 
 from tests.tui.chat_app import running
 from yuren_core.protocol import Delta
@@ -102,3 +104,12 @@ async def test_two_hundred_tokens_a_second_leave_the_keys_alive(tmp_path: Path) 
                 await chat.pilot.press("x")
                 slowest = max(slowest, time.perf_counter() - start)
         assert slowest < 0.5
+
+
+async def test_a_field_shows_no_control_character(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.pilot.press("ctrl+o", "ctrl+l")
+        field = chat.app.screen.query_one(Input)
+        await chat.until(lambda: field.has_focus)
+        field.post_message(events.Paste("a\x1b[2Jb\x00c\nsecond line"))
+        await chat.until(lambda: field.value == "a␛[2Jb␀c")

@@ -51,6 +51,7 @@ class ChatScreen(ModelScreen):
     """
 
     AUTO_FOCUS = "PromptArea"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 - as Screen types it
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("escape", "stop", "chat.stop", show=True),
         bind("ctrl+n", "new_chat", "chat.new", show=True),

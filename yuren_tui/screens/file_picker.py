@@ -23,6 +23,7 @@ from yuren_tui.i18n import tr
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.widgets.picture import ThumbnailView
+from yuren_tui.widgets.safe_input import SafeInput
 
 
 class PictureTree(DirectoryTree, inherit_bindings=False):
@@ -67,7 +68,7 @@ class FilePicker(TranslatedModal[Path | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="panel") as panel:
             panel.border_title = tr("picker.title")
-            yield Input(placeholder=tr("picker.placeholder"), id="path", compact=True)
+            yield SafeInput(placeholder=tr("picker.placeholder"), id="path", compact=True)
             with Horizontal(id="browse"):
                 yield PictureTree(self._start, id="tree")
                 with Vertical(id="preview"):

@@ -22,6 +22,7 @@ from yuren_core.sampling_params import SamplingParams
 from yuren_tui.bindings import bind
 from yuren_tui.i18n import tr
 from yuren_tui.screens.base import TranslatedModal
+from yuren_tui.widgets.safe_input import SafeInput
 
 NAMES = tuple(field.name for field in fields(SamplingParams))
 
@@ -54,7 +55,7 @@ class SamplingScreen(TranslatedModal[SamplingParams | None]):
                     with Horizontal(classes="field"):
                         yield Static(Content(tr(f"sampling.{name}")), classes="label")
                         value = as_text(getattr(self._values, name))
-                        yield Input(value, id=name, compact=True, select_on_focus=False)
+                        yield SafeInput(value, id=name, compact=True, select_on_focus=False)
                         yield Static(Content(tr(f"sampling.{name}_range")), classes="range")
             with Horizontal(id="buttons"):
                 yield Button(
