@@ -75,7 +75,7 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
         for own in THEMES:
             self.register_theme(own)
         named = {"dark": DARK, "light": LIGHT, None: DARK}.get(theme, theme)
-        self.theme = named if named in self.available_themes else DARK
+        self._begin_with(named if named in self.available_themes else DARK)
 
     def get_default_screen(self) -> Screen[None]:
         return self._chat
@@ -131,6 +131,14 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
             return
         self._interrupted = now
         self.notify(tr("chat.press_again"), timeout=_PRESS_AGAIN_WITHIN_S, markup=False)
+
+    def _begin_with(self, theme: str) -> None:
+        """Set the first theme without the second look at all styles that a change takes."""
+        self.set_reactive(App.theme, theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+        dark = self.current_theme.dark
+        self.set_class(dark, "-dark-mode", update=False)
+        self.set_class(not dark, "-light-mode", update=False)
 
     def _handle_exception(self, error: Exception) -> None:
         path = log_fault(error)
