@@ -28,7 +28,7 @@ async def test_an_answer_streams_into_the_transcript_as_markdown(tmp_path: Path)
         assert chat.chat.prompt.text == ""
         status = chat.chat.query_one(StatusBar).status
         assert (status.model, status.dtype, status.device) == ("scripted", "bf16", "cpu")
-        assert status.used == chat.session.context_used > 0
+        assert status.used >= chat.session.context_used > 0
         assert status.tokens_per_s > 0
 
 

@@ -144,19 +144,30 @@ class RemoveCross(Static):
 class SentPicture(VerticalGroup):
     """A picture in the transcript: thumbnail, name, cost."""
 
+    cost: reactive[int | None] = reactive(None, init=False)
+
     def __init__(self, picture: ImagePart, cost: int | None) -> None:
         super().__init__()
         self._picture = picture
-        self._cost = cost
+        self.set_reactive(SentPicture.cost, cost)
 
     def compose(self) -> ComposeResult:
         yield ThumbnailView(self._picture.path, columns=24, rows=8)
-        words = " · ".join(filter(None, (shown_name(self._picture.path), _cost(self._cost))))
-        yield Static(Content(words), classes="name")
+        yield Static(Content(self._words), classes="name")
+
+    def watch_cost(self) -> None:
+        self.query_one(".name", Static).update(Content(self._words))
+
+    @property
+    def _words(self) -> str:
+        return " · ".join(filter(None, (shown_name(self._picture.path), _cost(self.cost))))
 
 
 class PictureBar(HorizontalGroup):
     """The chips above the prompt; hidden where there are none."""
+
+    class Changed(Message):
+        """A picture was attached or taken away."""
 
     pictures: reactive[tuple[ImagePart, ...]] = reactive((), recompose=True)
     cost: reactive[int | None] = reactive(None)
@@ -167,6 +178,7 @@ class PictureBar(HorizontalGroup):
 
     def watch_pictures(self, pictures: tuple[ImagePart, ...]) -> None:
         self.display = bool(pictures)
+        self.post_message(self.Changed())
 
     def watch_cost(self, cost: int | None) -> None:
         for chip in self.query(PictureChip):

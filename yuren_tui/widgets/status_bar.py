@@ -40,6 +40,8 @@ class Status:
         model, dtype, device: of the loaded model.
         stage, fraction, seconds: of a load that goes on.
         used, context_length: tokens; 0 where nothing is known.
+        leaving: how many messages the next one would push out of the context.
+        fits: whether what is typed could be sent at all.
         tokens_per_s, ttft_s: of the last answer; 0 where there is none.
         remark: "stopped", for one.
     """
@@ -53,6 +55,8 @@ class Status:
     seconds: float = 0.0
     used: int = 0
     context_length: int = 0
+    leaving: int = 0
+    fits: bool = True
     tokens_per_s: float = 0.0
     ttft_s: float = 0.0
     remark: str = ""
@@ -112,6 +116,10 @@ class StatusBar(Widget):
                 parts.append(
                     [(tr("status.ttft", seconds=f"{status.ttft_s:.2f}"), "$foreground 60%")]
                 )
+        if not status.fits:
+            parts.append([(tr("status.too_long"), "$error")])
+        elif status.leaving:
+            parts.append([(tr("status.leaving", count=status.leaving), "$warning")])
         if status.context_length:
             parts.append(self._context_parts(detail))
         joined: list[Content | str | tuple[str, str]] = []

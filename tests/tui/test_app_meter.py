@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The context meter: counted while one types, shown by kind, and what the next message costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tui.chat_app import Driven, running
+from yuren_tui.screens.context_meter import ContextScreen, shares_of
+from yuren_tui.session import ContextUse
+from yuren_tui.widgets.status_bar import Status, StatusBar
+
+OVERHEAD = 4  # tokens that the scripted model counts for a message, beside its words
+
+
+def status(chat: Driven) -> Status:
+    return chat.chat.query_one(StatusBar).status
+
+
+async def test_what_is_typed_counts_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        await chat.until(lambda: chat.chat.use is not None)
+        before = status(chat).used
+        chat.chat.prompt.text = "five words of one message"
+        await chat.until(lambda: status(chat).used == before + 5 + OVERHEAD)
+        chat.chat.prompt.text = ""
+        await chat.until(lambda: status(chat).used == before)
+
+
+async def test_turns_that_will_leave_are_marked_before_sending(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--answer", "word " * 400) as chat:
+        await chat.ready()
+        for text in ("one", "two", "three"):
+            await chat.ask(text)
+        await chat.until(lambda: chat.chat.use is not None)
+        assert not chat.chat.query(".-leaving")
+        chat.chat.prompt.text = "word " * 500
+        await chat.until(lambda: status(chat).leaving == 2)
+        chat.chat.prompt.text = "word " * 2000
+        await chat.until(lambda: not status(chat).fits)
+        assert "too long" in chat.screen_text()
+        chat.chat.prompt.text = ""
+        await chat.until(lambda: not chat.chat.query(".-leaving"))
+
+
+async def test_the_panel_shows_each_kind_and_what_leaves(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--answer", "word " * 400) as chat:
+        await chat.ready()
+        chat.session.system_prompt = "Be [b]brief[/b]."
+        for text in ("[red]one", "two", "three"):
+            await chat.ask(text)
+        chat.chat.prompt.text = "word " * 500
+        await chat.pilot.press("f6")
+        await chat.until(lambda: isinstance(chat.app.screen, ContextScreen))
+        text = chat.screen_text()
+        for words in ("System prompt", "Conversation", "Room for the answer", "Free", "512"):
+            assert words in text
+        assert "pushes out (2)" in text
+        assert "You  [red]one" in text
+        await chat.pilot.press("f6")
+        assert chat.app.screen is chat.chat
+
+
+async def test_without_a_model_nothing_is_counted(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--load-delay", "5") as chat:
+        await chat.pilot.press("f6")
+        await chat.until(lambda: chat.toasts)
+        assert chat.app.screen is chat.chat
+
+
+def test_the_shares_make_up_the_context() -> None:
+    use = ContextUse(
+        {"system": 30, "history": 50, "images": 36, "opening": 3}, 512, 2048, (), False, True
+    )
+    assert sum(share.amount for share in shares_of(use)) == 2048
