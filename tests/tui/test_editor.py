@@ -225,7 +225,7 @@ Chat().run()
 def test_a_running_app_gives_the_terminal_over_and_comes_back(tmp_path: Path) -> None:
     script = tmp_path / "editor.sh"
     script.write_text(
-        'printf "EDITOR BEGINS\\n"; read -r line\nprintf "%s" "$line" > "$1"; printf "EDITOR ENDS"\n',
+        'echo EDITOR BEGINS; read -r line\nprintf "%s" "$line" > "$1"; printf "EDITOR ENDS"\n',
         encoding="utf-8",
     )
     child = pexpect.spawn(

@@ -22,7 +22,7 @@ LONGEST = 32
 _TEXT = re.compile(r"\x1b\[(\d*)(?::[\d:]*)?;([\d:]*);([\d:]+)u")
 _REPLY = re.compile(r"\x1b\[\?[\d;]+c|\x1b\[6;\d+;\d+t|\x1b_G[^\x1b]*\x1b\\")
 _OPEN = re.compile(r"\x1b\[[\d:;]*\Z")
-_OPEN_REPLY = re.compile(r"\x1b\[\??[\d:;]*\Z|\x1b_[^\x1b]{0,256}\x1b?\Z")
+_OPEN_REPLY = re.compile(r"\x1b(?:\[\??[\d:;]*|_[^\x1b]{0,256}\x1b?)?\Z")
 _MOST_HELD = 1 << 20  # characters; no commit is as long
 _KEYS_WITHOUT_TEXT = ("9", "13", "27", "127")  # tab, enter, escape, backspace
 
