@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from yuren_core.errors import ImageError
+from yuren_core.i18n import tr
 
 PICTURE_SUFFIXES = frozenset(
     {
@@ -50,7 +51,7 @@ def resolve_path(text: str) -> Path:
     """
     bare = text.strip(_BLANK)
     if not bare:
-        raise ImageError("no picture is named", "Type the path of a picture file.")
+        raise ImageError(tr("error.attachment.unnamed"), tr("error.attachment.unnamed_hint"))
     for literal in (text, bare):
         if _is_file(Path(literal)):
             return Path(literal)
@@ -60,11 +61,14 @@ def resolve_path(text: str) -> Path:
     word = words[0] if len(words) == 1 and words[0] else bare
     if _WEB_URL.match(word):
         raise ImageError(
-            f"{printable(word)} is not a file on this machine", "Download it and give its path."
+            tr("error.attachment.web", path=printable(word)), tr("error.attachment.web_hint")
         )
     path = _path_of(word)
     if path is None:
-        raise ImageError(f"{printable(word)} is on another machine", "Copy the picture here.")
+        raise ImageError(
+            tr("error.attachment.elsewhere", path=printable(word)),
+            tr("error.attachment.elsewhere_hint"),
+        )
     return path
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The front end's end of the model process: start it, stream its events, cancel, restart.
 
-The process is a child that speaks `yuren_core.protocol` over its stdin and stdout; what it
-prints itself goes to a log file. A process that dies is an event, `Exited`, for every request
-that was open, never an exception; `start` then makes another. The client knows no model.
+The process is a child that speaks `yuren_core.protocol` over its stdin and stdout, its errors
+in the language that is current when it starts; what it prints itself goes to a log file. A
+process that dies is an event, `Exited`, for every request that was open, never an exception;
+`start` then makes another. The client knows no model.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from yuren_core.errors import ProtocolError
+from yuren_core.i18n import language_for_child
 from yuren_core.paths import log_dir, storing
 from yuren_core.prompt import PromptItem
 from yuren_core.protocol import (
@@ -95,7 +97,12 @@ class ModelClient:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 limit=_LINE_LIMIT,
-                env={**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    **language_for_child(),
+                    "PYTHONUTF8": "1",
+                    "PYTHONUNBUFFERED": "1",
+                },
                 start_new_session=True,  # Ctrl+C in the terminal is the front end's to handle
             )
         self._reader = asyncio.create_task(self._read(self._process))

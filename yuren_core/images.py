@@ -29,6 +29,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from yuren_core.attachments import printable
 from yuren_core.errors import ImageError
+from yuren_core.i18n import reason_of, tr
 from yuren_core.messages import ImagePart
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -39,8 +40,6 @@ MAX_PIXELS = 100_000_000
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "ICO", "PPM", "JPEG2000")
 """What is decoded, by Pillow's names."""
-
-_READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, ICO, PPM and JPEG 2000 can be read"
 
 _SIGNATURES = (
     b"\x89PNG\r\n\x1a\n",
@@ -160,21 +159,13 @@ def _read(path: Path | str) -> bytes:
             _require_regular_file(path, os.fstat(file.fileno()))
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError(
-            f"there is no file {printable(path)}",
-            "Check the name; one with spaces needs quotes or backslashes.",
-        ) from error
+        raise _refusal("absent", path) from error
     except PermissionError as error:
-        raise ImageError(
-            f"{printable(path)} may not be read", "Give yourself the right to read it (chmod u+r)."
-        ) from error
+        raise _refusal("forbidden", path) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(
-            f"cannot read {printable(path)}: {reason}", "Choose another file."
-        ) from error
+        raise _refusal("unreadable", path, reason=reason_of(error)) from error
     if not data:
-        raise ImageError(f"{printable(path)} is empty", "Copy or download the picture again.")
+        raise _refusal("empty", path)
     if len(data) > MAX_BYTES:
         raise _too_many_bytes(path)
     return data
@@ -182,18 +173,15 @@ def _read(path: Path | str) -> bytes:
 
 def _require_regular_file(path: Path | str, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise ImageError(f"{printable(path)} is a directory", "Name a picture inside it.")
+        raise _refusal("directory", path)
     if not stat.S_ISREG(status.st_mode):
-        raise ImageError(f"{printable(path)} is not a regular file", "Choose a picture file.")
+        raise _refusal("special", path)
     if status.st_size > MAX_BYTES:
         raise _too_many_bytes(path)
 
 
 def _too_many_bytes(path: Path | str) -> ImageError:
-    return ImageError(
-        f"{printable(path)} is larger than {MAX_BYTES // 2**20} MB",
-        "Save it smaller; the model sees a few hundred pixels across in any case.",
-    )
+    return _refusal("too_many_bytes", path, limit=MAX_BYTES // 2**20)
 
 
 # ---------------------------------------------------------------- pixels
@@ -201,9 +189,7 @@ def _too_many_bytes(path: Path | str) -> ImageError:
 
 def _decode(path: Path | str, data: bytes) -> tuple[Image.Image, str, int]:
     """The RGB picture, the name of its format, and how many frames the file holds."""
-    damaged = ImageError(
-        f"{printable(path)} is damaged or cut off", "Copy or download the picture again."
-    )
+    damaged = _refusal("damaged", path)
     with _no_warnings():
         try:
             image = Image.open(BytesIO(data), formats=FORMATS)
@@ -226,10 +212,7 @@ def _decode(path: Path | str, data: bytes) -> tuple[Image.Image, str, int]:
         try:
             picture = _rgb(_upright(image))
         except _DECODER_ERRORS as error:
-            raise ImageError(
-                f"{printable(path)} has colours of a kind that cannot be read ({image.mode})",
-                "Save it as an ordinary RGB picture.",
-            ) from error
+            raise _refusal("colours", path, mode=image.mode) from error
         return picture, image_format, 1 if image_format == "JPEG" else _count_frames(image)
 
 
@@ -281,12 +264,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 # ---------------------------------------------------------------- refusals
 
 
+def _refusal(key: str, path: Path | str, **values: object) -> ImageError:
+    """The error of `error.image.<key>` in the catalogue, with its hint."""
+    return ImageError(
+        tr(f"error.image.{key}", path=printable(path), **values), tr(f"error.image.{key}_hint")
+    )
+
+
 def _too_many_pixels(path: Path | str, size: tuple[int, int] | None = None) -> ImageError:
     extent = f" ({size[0]} x {size[1]})" if size else ""
-    return ImageError(
-        f"{printable(path)} has more than {MAX_PIXELS // 10**6} million pixels{extent}",
-        "Save it smaller; the model sees a few hundred pixels across in any case.",
-    )
+    return _refusal("too_many_pixels", path, limit=MAX_PIXELS // 10**6, extent=extent)
 
 
 def _unidentified(path: Path | str, data: bytes) -> ImageError | None:
@@ -294,19 +281,21 @@ def _unidentified(path: Path | str, data: bytes) -> ImageError | None:
     is_riff, is_iso = data[8:12] == b"WEBP", data[4:8] == b"ftyp"
     if data.startswith(_SIGNATURES) or is_riff or (is_iso and data[8:12] in (b"avif", b"avis")):
         return None
-    convert = f"Convert it to PNG or JPEG; {_READABLE}."
     if kind := _foreign_kind(data):
-        return ImageError(f"{printable(path)} is {kind}, which cannot be read", convert)
-    return ImageError(f"{printable(path)} is not a picture", f"Choose a picture; {_READABLE}.")
+        return _refusal("foreign", path, kind=kind)
+    return _refusal("no_picture", path)
 
 
 def _foreign_kind(data: bytes) -> str:
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if data[4:8] == b"ftyp":
-        return "HEIC" if data[8:11] in (b"hei", b"hev", b"mif", b"msf") else "a video"
+        is_heic = data[8:11] in (b"hei", b"hev", b"mif", b"msf")
+        return "HEIC" if is_heic else tr("error.image.kind_video")
     if b"<svg" in head:
         return "SVG"
     if head.startswith((b"<!doctype html", b"<html")):
-        return "a web page"
-    starts = {b"%pdf": "PDF", b"8bps": "PSD", b"%!ps": "PostScript", b"\x1a\x45\xdf\xa3": "a video"}
+        return tr("error.image.kind_web_page")
+    if head.startswith(b"\x1a\x45\xdf\xa3"):  # Matroska and WebM
+        return tr("error.image.kind_video")
+    starts = {b"%pdf": "PDF", b"8bps": "PSD", b"%!ps": "PostScript"}
     return next((kind for start, kind in starts.items() if head.startswith(start)), "")

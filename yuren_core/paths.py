@@ -18,6 +18,8 @@ from pathlib import Path
 import platformdirs
 
 from yuren_core.errors import StorageError
+from yuren_core.i18n import reason_of, tr
+from yuren_core.shipped import assets_dir as assets_dir
 
 _APP = "yuren"
 
@@ -52,21 +54,6 @@ def models_dir() -> Path:
     return data_dir() / "models"
 
 
-def assets_dir() -> Path:
-    """Presets, sample data and configs that ship with yuren: a checkout's or a wheel's.
-
-    Raises:
-        StorageError: neither is there; the installation is broken.
-    """
-    package = Path(__file__).resolve().parent
-    for candidate in (package / "assets", package.parent / "assets"):
-        if candidate.is_dir():
-            return candidate
-    raise StorageError(
-        f"the assets directory is missing beside {package}", "Install yuren again with pip."
-    )
-
-
 @contextmanager
 def storing(target: Path) -> Iterator[None]:
     """Turn the operating system's refusals while writing `target` into one clear error.
@@ -77,10 +64,9 @@ def storing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
         raise StorageError(
-            f"cannot write {target}: {reason}",
-            "Free some space or choose another place (YUREN_HOME, XDG_DATA_HOME).",
+            tr("error.paths.unwritable", path=target, reason=reason_of(error)),
+            tr("error.paths.unwritable_hint"),
         ) from error
 
 

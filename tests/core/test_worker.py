@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest_asyncio
 
 from yuren_core import protocol
 from yuren_core.client import ModelClient
+from yuren_core.i18n import use_language
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Cancelled, Completed, Delta, Event, Exited, Failed, Prompt, Ready
@@ -96,6 +98,39 @@ async def test_a_picture_that_is_gone_is_an_event(
     assert isinstance(events[-1], Failed)
     assert events[-1].kind == "ImageError"
     assert "gone.png" in events[-1].message
+
+
+async def test_errors_are_said_in_the_front_end_s_language(
+    tmp_path: Path, multimodal_model: Path
+) -> None:
+    use_language("zh")
+    client = ModelClient(log_path=tmp_path / "model.log")
+    await client.start()
+    try:
+        failures = [
+            (await ask(client, user("hi")))[-1],
+            await load(client, tmp_path / "nowhere"),
+            await load(client, tmp_path),
+        ]
+        assert isinstance(await load(client, multimodal_model), Ready)
+        gone = ImagePart(str(tmp_path / "nowhere.png"), "f" * 64)
+        failures += [
+            (await ask(client, user("What?", gone)))[-1],
+            (await ask(client, user("word " * 5000)))[-1],
+        ]
+    finally:
+        await client.close()
+    said = [(event.message, event.hint) for event in failures if isinstance(event, Failed)]
+    assert [message for message, _ in said[:4]] == [
+        "尚未加载模型",
+        f"没有 {tmp_path}/nowhere 这个模型目录",
+        f"{tmp_path} 不是模型目录：其中没有 config.json",
+        f"没有 {tmp_path}/nowhere.png 这个文件",
+    ]
+    assert re.fullmatch(
+        r"这条消息连同必须放在前面的内容共 \d+ 个词元，而上下文只容得下 \d+ 个", said[4][0]
+    )
+    assert all(hint.startswith("请") for _, hint in said[1:])
 
 
 async def test_cancel_keeps_what_was_written(client: ModelClient, text_model: Path) -> None:

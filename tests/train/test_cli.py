@@ -97,6 +97,18 @@ def test_errors_are_words_on_stderr_and_an_exit_code(what: str, code: int, shown
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", shown)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "locale"), [(["--lang", "zh"], "C.UTF-8"), ([], "zh_CN.UTF-8")]
+)
+def test_errors_are_said_in_the_language_asked_for_or_the_locale_s(
+    arguments: list[str], locale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANG", locale)
+    monkeypatch.setattr(main, "lazy_commands", group().lazy_commands)
+    result = CliRunner().invoke(main, [*arguments, "sample", "usage"])
+    assert (result.exit_code, result.stderr) == (2, "错误：the value is 7\nGive 8.\n")
+
+
 def test_an_interrupt_ends_without_a_trace() -> None:
     result = CliRunner().invoke(group(), ["sample", "interrupt"])
     assert result.exit_code == 1

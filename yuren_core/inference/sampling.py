@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from yuren_core.errors import ModelError
+from yuren_core.i18n import tr
 from yuren_core.sampling_params import SamplingParams
 
 
@@ -131,7 +132,4 @@ class StopStrings:
 
 def _check_finite(value: Tensor) -> None:
     if not torch.isfinite(value):
-        raise ModelError(
-            "the model computes no numbers (NaN or infinity)",
-            "Its weights are damaged, or too large for this precision: try --load fp32.",
-        )
+        raise ModelError(tr("error.answer.no_numbers"), tr("error.answer.no_numbers_hint"))

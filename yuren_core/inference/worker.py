@@ -4,7 +4,8 @@
 Speaks `yuren_core.protocol` over stdin and stdout, or with `--socket PATH` over a unix socket
 that it connects to. A thread listens, so that a cancel is heard while an answer is written; the
 main thread works, one request after the other. The real stdout belongs to the protocol alone:
-what libraries print goes to stderr. When the front end is gone, so is this process.
+what libraries print goes to stderr. Errors are said in the front end's language. When the front
+end is gone, so is this process.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from yuren_core import protocol
-from yuren_core.errors import OutOfMemoryError, ProtocolError, YurenError
+from yuren_core.errors import ModelNotFoundError, OutOfMemoryError, ProtocolError, YurenError
+from yuren_core.i18n import tr, use_language
 from yuren_core.protocol import (
     Cancel,
     Count,
@@ -49,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m yuren_core.inference.worker")
     parser.add_argument("--socket", metavar="PATH", help="a unix socket instead of stdin/stdout")
     options = parser.parse_args()
+    use_language("auto")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the front end's to handle
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -162,10 +165,7 @@ class Worker:
         )
 
     def _generate(self, request: Generate) -> None:
-        if self._engine is None:
-            self._send(Failed(request.id, "ModelNotFoundError", "no model is loaded"))
-            return
-        for event in self._engine.generate(
+        for event in self._loaded().generate(
             request.prompt,
             request.sampling,
             request_id=request.id,
@@ -174,10 +174,13 @@ class Worker:
             self._send(event)
 
     def _count(self, request: Count) -> None:
+        engine = self._loaded()
+        self._send(engine.count(request.prompt, request.sampling, request_id=request.id))
+
+    def _loaded(self) -> Engine:
         if self._engine is None:
-            self._send(Failed(request.id, "ModelNotFoundError", "no model is loaded"))
-        else:
-            self._send(self._engine.count(request.prompt, request.sampling, request_id=request.id))
+            raise ModelNotFoundError(tr("error.answer.no_model"))
+        return self._engine
 
     def _unload(self) -> None:
         if self._engine is None:
@@ -215,16 +218,14 @@ def _failure(request_id: int, error: Exception) -> Failed:
     if isinstance(error, MemoryError) or any(
         sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory")
     ):
-        known = OutOfMemoryError(
-            "the device has too little memory for this",
-            "Try --load 8bit or 4bit, a smaller model, a shorter conversation, or --device cpu.",
-        )
+        known = OutOfMemoryError(tr("error.answer.memory"), tr("error.answer.memory_hint"))
         return Failed(request_id, known.kind, known.message, known.hint)
+    reason = text.splitlines()[0] if text else tr("error.answer.no_reason")
     return Failed(
         request_id,
         "InternalError",
-        f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}",
-        "The log of the model process has the details.",
+        tr("error.answer.unforeseen", kind=type(error).__name__, reason=reason),
+        tr("error.answer.unforeseen_hint"),
     )
 
 

@@ -29,6 +29,7 @@ from yuren_core.errors import (
     StorageError,
     UnsafeCheckpointError,
 )
+from yuren_core.i18n import tr
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.paths import atomic_directory, storing
 
@@ -40,7 +41,6 @@ _CONFIGS: dict[str, type[LlamaConfig]] = {
     "llama": LlamaConfig,
     "multimodal_llama": MultimodalLlamaConfig,
 }
-_COPY_AGAIN = "Copy or download the model again; the file on disk is not whole."
 
 
 def read_config(directory: Path) -> LlamaConfig:
@@ -53,28 +53,33 @@ def read_config(directory: Path) -> LlamaConfig:
     path = directory / "config.json"
     if not directory.is_dir():
         raise ModelNotFoundError(
-            f"there is no directory {directory}", "Check the path, or give a hub id (owner/name)."
+            tr("error.checkpoint.absent", path=directory), tr("error.checkpoint.absent_hint")
         )
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelFormatError(
-            f"{directory} is no model directory: it has no config.json",
-            "Name the directory that holds config.json and *.safetensors.",
+            tr("error.checkpoint.no_config", path=directory), tr("error.checkpoint.no_config_hint")
         ) from error
     except (OSError, ValueError) as error:
-        raise ModelFormatError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
+        raise ModelFormatError(
+            tr("error.checkpoint.unreadable", path=path, reason=error),
+            tr("error.checkpoint.copy_again"),
+        ) from error
     model_type = raw.get("model_type") if isinstance(raw, dict) else None
     cls = _CONFIGS.get(model_type) if isinstance(model_type, str) else None
     if cls is None:
         raise ModelFormatError(
-            f"{path}: model_type {model_type!r} is none that yuren runs",
-            f"It runs: {', '.join(_CONFIGS)}.",
+            tr("error.checkpoint.model_type", path=path, found=repr(model_type)),
+            tr("error.checkpoint.model_type_hint", known=", ".join(_CONFIGS)),
         )
     try:
         return cls.from_dict(raw)
     except Exception as error:
-        raise ModelFormatError(f"{path}: {error}", "Mend the value it names.") from error
+        raise ModelFormatError(
+            tr("error.checkpoint.config_value", path=path, reason=error),
+            tr("error.checkpoint.config_value_hint"),
+        ) from error
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -93,8 +98,7 @@ def weight_files(directory: Path) -> list[Path]:
         if (directory / single).is_file():
             return [directory / single]
     raise ModelFormatError(
-        f"{directory} holds no weights: neither model.safetensors nor pytorch_model.bin",
-        "Copy the weight files beside config.json.",
+        tr("error.checkpoint.no_weights", path=directory), tr("error.checkpoint.no_weights_hint")
     )
 
 
@@ -102,13 +106,20 @@ def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DamagedCheckpointError(f"{index} cannot be read: {error!r}", _COPY_AGAIN) from error
+        raise _damaged("unreadable", index, reason=repr(error)) from error
     for name in names:
         if Path(name).name != name:
-            raise DamagedCheckpointError(f"{index} names a file elsewhere: {name!r}", _COPY_AGAIN)
+            raise _damaged("shard_elsewhere", index, name=repr(name))
         if not (index.parent / name).is_file():
-            raise DamagedCheckpointError(f"{index.parent / name} is missing", _COPY_AGAIN)
+            raise _damaged("shard_missing", index.parent / name)
     return [index.parent / name for name in names]
+
+
+def _damaged(key: str, path: Path, **values: object) -> DamagedCheckpointError:
+    """The error of `error.checkpoint.<key>` in the catalogue, for a file that is not whole."""
+    return DamagedCheckpointError(
+        tr(f"error.checkpoint.{key}", path=path, **values), tr("error.checkpoint.copy_again")
+    )
 
 
 def read_tensors(file: Path) -> Iterator[tuple[str, Tensor]]:
@@ -131,9 +142,7 @@ def _reading_safetensors(file: Path) -> Iterator[None]:
     try:
         yield
     except (SafetensorError, OSError, ValueError) as error:
-        raise DamagedCheckpointError(
-            f"{file} is no whole safetensors file: {error}", _COPY_AGAIN
-        ) from error
+        raise _damaged("not_whole", file, reason=error) from error
 
 
 def _read_bin(file: Path) -> dict[str, Tensor]:
@@ -141,13 +150,12 @@ def _read_bin(file: Path) -> dict[str, Tensor]:
         weights = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise UnsafeCheckpointError(
-            f"{file} wants to run code: it holds more than tensors",
-            "Do not load it. Ask its author for safetensors.",
+            tr("error.checkpoint.pickle", path=file), tr("error.checkpoint.pickle_hint")
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise DamagedCheckpointError(f"{file} cannot be read: {error}", _COPY_AGAIN) from error
+        raise _damaged("unreadable", file, reason=error) from error
     if not isinstance(weights, dict) or not all(isinstance(t, Tensor) for t in weights.values()):
-        raise DamagedCheckpointError(f"{file} is no state dict of tensors", _COPY_AGAIN)
+        raise _damaged("no_state_dict", file)
     return weights
 
 
@@ -203,6 +211,10 @@ def _read_back(draft: Path, model: LlamaForCausalLM) -> None:
         for name, tensor in read_tensors(file):
             original = written.pop(name, None)
             if original is None or not torch.equal(tensor, original.to("cpu")):
-                raise StorageError(f"{name} did not read back as it was written", "Try again.")
+                raise StorageError(
+                    tr("error.checkpoint.read_back", name=name), tr("error.checkpoint.try_again")
+                )
     if written:
-        raise StorageError(f"{min(written)} was not written", "Try again.")
+        raise StorageError(
+            tr("error.checkpoint.unwritten", name=min(written)), tr("error.checkpoint.try_again")
+        )

@@ -28,6 +28,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, GgufConfig, LlamaForCausalLM
 
 from yuren_core.errors import ModelFormatError, ModelNotFoundError, YurenError
+from yuren_core.i18n import tr, use_language
 from yuren_core.model.checkpoint import write_model_directory
 from yuren_core.model.vocabulary import add_control_tokens
 
@@ -86,14 +87,14 @@ def _sha256(file: Path) -> str:
 
 def _read_header(source: Path) -> dict[str, object]:
     if not source.is_file():
-        raise ModelNotFoundError(f"there is no file {source}", "Check the path.")
+        raise ModelNotFoundError(tr("error.gguf.absent", path=source), tr("error.gguf.absent_hint"))
     try:
         fields = GGUFReader(source).fields
         names = ("general.architecture", "tokenizer.ggml.model", "tokenizer.ggml.pre")
         return {name: fields[name].contents() for name in names if name in fields}
     except (ValueError, IndexError, KeyError, OSError, UnicodeDecodeError) as error:
         raise ModelFormatError(
-            f"{source} is no whole GGUF file: {error}", "Copy or download it again."
+            tr("error.gguf.damaged", path=source, reason=error), tr("error.gguf.damaged_hint")
         ) from error
 
 
@@ -107,7 +108,8 @@ def _word_splitting(header: dict[str, object]) -> pre_tokenizers.PreTokenizer | 
     architecture, kind = header.get("general.architecture"), header.get("tokenizer.ggml.model")
     if architecture != "llama":
         raise ModelFormatError(
-            f"the GGUF holds a model of architecture {architecture!r}", "Take one of a LLaMA."
+            tr("error.gguf.architecture", architecture=repr(architecture)),
+            tr("error.gguf.architecture_hint"),
         )
     match kind, header.get("tokenizer.ggml.pre", "default"):
         case "gpt2", "smollm":
@@ -123,8 +125,8 @@ def _word_splitting(header: dict[str, object]) -> pre_tokenizers.PreTokenizer | 
             return None
         case _, pre:
             raise ModelFormatError(
-                f"the GGUF's tokenizer {kind!r} with word splitting {pre!r} is not known here",
-                "Take the model in Hugging Face's layout.",
+                tr("error.gguf.tokenizer", kind=repr(kind), splitting=repr(pre)),
+                tr("error.gguf.tokenizer_hint"),
             )
 
 
@@ -149,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("target", type=Path, help="the model directory to write")
     parser.add_argument("--origin", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
+    use_language("auto")
     transformers.utils.logging.disable_progress_bar()
     origin = dict(item.split("=", 1) for item in options.origin if "=" in item)
     try:

@@ -25,6 +25,7 @@ from yuren_core.errors import (
     ModelFormatError,
     ModelNotFoundError,
 )
+from yuren_core.i18n import tr
 from yuren_core.model.checkpoint import (
     VISION_TOWER_DIR,
     read_config,
@@ -112,9 +113,13 @@ def load_model(
         tower = _load_tower(directory, config, precision).to(precision.device)
         if tower.hidden_size != config.mm_hidden_size:
             raise ModelFormatError(
-                f"the vision tower is {tower.hidden_size} wide, but {directory / 'config.json'} "
-                f"says mm_hidden_size {config.mm_hidden_size}",
-                "Take the tower that the model was trained with.",
+                tr(
+                    "error.tower.width",
+                    found=tower.hidden_size,
+                    path=directory / "config.json",
+                    wanted=config.mm_hidden_size,
+                ),
+                tr("error.tower.width_hint"),
             )
     chat_tokenizer = ChatTokenizer(tokenizer, image_tokens=tower.num_patches if tower else 0)
     if isinstance(config, MultimodalLlamaConfig) and tower is not None:
@@ -140,8 +145,7 @@ def find_model(ref: str, progress: Progress) -> Path:
             directory = directory.parent
         if not directory.is_dir():
             raise ModelNotFoundError(
-                f"there is no model directory {ref}",
-                "Check the path, or give a hub id such as owner/name.",
+                tr("error.loading.absent", ref=ref), tr("error.loading.absent_hint")
             )
         return directory
     progress("download", None)
@@ -163,13 +167,12 @@ def _fetch(ref: str) -> Path:
             directory = Path(snapshot_download(ref, allow_patterns=[*_NOT_WEIGHTS, "*.bin"]))
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise ModelNotFoundError(
-            f"there is neither a directory nor a model on the hub named {ref}",
-            "Check the spelling; for a private model log in with `hf auth login`.",
+            tr("error.loading.unknown", ref=ref), tr("error.loading.unknown_hint")
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise DownloadError(
-            f"{ref} could not be fetched: {str(error).splitlines()[0]}",
-            "Check the network (HF_ENDPOINT names a mirror), or give a local directory.",
+            tr("error.loading.download", ref=ref, reason=str(error).splitlines()[0]),
+            tr("error.loading.download_hint"),
         ) from error
     return directory
 
@@ -181,8 +184,8 @@ def _load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
         )
     except Exception as error:
         raise ModelFormatError(
-            f"the tokenizer in {directory} cannot be read: {error}",
-            "Copy tokenizer.json and tokenizer_config.json of the model again.",
+            tr("error.loading.tokenizer", path=directory, reason=error),
+            tr("error.loading.tokenizer_hint"),
         ) from error
     return tokenizer
 
@@ -196,7 +199,7 @@ def _load_tower(
         return VisionTower.from_directory(local, select_layer=layer, dtype=dtype)
     if not config.mm_vision_tower:
         raise ModelFormatError(
-            f"{directory} names no vision tower", f"Put one into {local}, in open_clip's layout."
+            tr("error.tower.unnamed", path=directory), tr("error.tower.unnamed_hint", place=local)
         )
     return VisionTower.from_name(config.mm_vision_tower, select_layer=layer, dtype=dtype)
 
@@ -232,8 +235,8 @@ def _load_weights(
             progress("weights", min(done / total, 1.0))
     if expected:
         raise DamagedCheckpointError(
-            f"{directory} lacks the weights of {min(expected)} ({len(expected)} are missing)",
-            "Copy or download the model again.",
+            tr("error.loading.lacking", path=directory, name=min(expected), count=len(expected)),
+            tr("error.loading.lacking_hint"),
         )
     if config.tie_word_embeddings:
         _tie(model, precision)
@@ -261,8 +264,14 @@ def _place(
     )
     if tuple(tensor.shape) != wanted:
         raise DamagedCheckpointError(
-            f"{file}: {name} has the shape {tuple(tensor.shape)}, config.json wants {wanted}",
-            "Config and weights come from different models; copy both again.",
+            tr(
+                "error.loading.shape",
+                path=file,
+                name=name,
+                found=tuple(tensor.shape),
+                wanted=wanted,
+            ),
+            tr("error.loading.shape_hint"),
         )
     value = tensor.to(precision.dtype) if tensor.is_floating_point() else tensor
     if leaf == "weight" and load_quantized(module, value, precision):

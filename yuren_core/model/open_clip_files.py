@@ -24,6 +24,7 @@ from yuren_core.errors import (
     ModelNotFoundError,
     UnsafeCheckpointError,
 )
+from yuren_core.i18n import tr
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,22 +53,22 @@ def build_visual(
     model_cfg = config["model_cfg"]
     vision_cfg = model_cfg.get("vision_cfg") if isinstance(model_cfg, dict) else None
     if not isinstance(vision_cfg, dict):
-        raise _not_a_tower(source, "its config has no model_cfg.vision_cfg")
+        raise _not_a_tower(source, tr("error.tower.reason_config"))
     if vision_cfg.get("timm_model_name") or not isinstance(vision_cfg.get("layers", 12), int):
-        raise _not_a_tower(source, "it is a timm model or a ResNet")
+        raise _not_a_tower(source, tr("error.tower.reason_kind"))
     try:
         with torch.device("meta"):  # no time or memory for weights that are replaced at once
             visual: nn.Module = _build_vision_tower(
                 model_cfg["embed_dim"], vision_cfg, model_cfg.get("quick_gelu", False)
             )
     except (TypeError, LookupError, ValueError, ArithmeticError, AssertionError) as error:
-        raise _not_a_tower(source, f"open_clip cannot build it ({error})") from error
+        raise _not_a_tower(source, tr("error.tower.reason_build", reason=error)) from error
     if not weights:
-        raise _not_a_tower(source, "its weights have no visual.*")
+        raise _not_a_tower(source, tr("error.tower.reason_no_visual"))
     try:
         visual.load_state_dict(weights, strict=True, assign=True)
     except RuntimeError as error:
-        raise _not_a_tower(source, "its weights do not fit its config") from error
+        raise _not_a_tower(source, tr("error.tower.reason_fit")) from error
     return visual
 
 
@@ -96,17 +97,15 @@ def build_transform(
         )
     except (AssertionError, AttributeError, TypeError, ValueError) as error:
         raise ModelFormatError(
-            f"open_clip cannot preprocess with {config.get('preprocess_cfg')!r:.200}",
-            f"Compare {CONFIG_NAME} with the one that the tower came with.",
+            tr("error.tower.preprocess", value=f"{config.get('preprocess_cfg')!r:.200}"),
+            tr("error.tower.preprocess_hint", file=CONFIG_NAME),
         ) from error
     return transform
 
 
 def _not_a_tower(source: str, reason: str) -> ModelFormatError:
     return ModelFormatError(
-        f"{source} is no vision tower that can be used: {reason}",
-        "Choose a plain CLIP ViT of open_clip, for instance "
-        "hf-hub:laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K.",
+        tr("error.tower.unusable", source=source, reason=reason), tr("error.tower.unusable_hint")
     )
 
 
@@ -127,7 +126,7 @@ def read_config(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(file) from error
     if not isinstance(config, dict) or "model_cfg" not in config:
-        raise _not_a_tower(str(file.parent), f"{file.name} has no model_cfg")
+        raise _not_a_tower(str(file.parent), tr("error.tower.reason_no_model_cfg", file=file.name))
     return config
 
 
@@ -183,20 +182,20 @@ def _read_pickle(file: Path, dtype: torch.dtype) -> dict[str, Tensor]:
         if "archive" in str(error) and "TorchScript" not in str(error):
             raise _damaged(file) from error
         raise UnsafeCheckpointError(
-            f"{file} holds more than tensors", "Choose a vision tower in safetensors."
+            tr("error.tower.pickle", path=file), tr("error.tower.pickle_hint")
         ) from error
 
 
 def _incomplete(file: Path) -> ModelFormatError:
     return ModelFormatError(
-        f"{file.parent} is no vision tower: it has no {file.name}",
-        f"A vision tower is a directory with {CONFIG_NAME} and {WEIGHTS_NAME}; copy it again.",
+        tr("error.tower.incomplete", path=file.parent, file=file.name),
+        tr("error.tower.incomplete_hint", config=CONFIG_NAME, weights=WEIGHTS_NAME),
     )
 
 
 def _damaged(file: Path) -> DamagedCheckpointError:
     return DamagedCheckpointError(
-        f"{file} is cut off or unreadable", "Copy or download the vision tower again."
+        tr("error.tower.damaged", path=file), tr("error.tower.damaged_hint")
     )
 
 
@@ -239,15 +238,14 @@ def _fetch_by_tag(ref: str) -> tuple[dict[str, Any], Path]:
     architecture = architecture.replace("/", "-")  # people also write ViT-L/14
     if architecture not in list_models():
         raise ModelNotFoundError(
-            f"there is no vision tower {ref!r}",
-            f"Name a directory, {HUB_PREFIX}ORG/NAME, or ARCH/TAG of open_clip's list, "
-            "for instance ViT-L-14/datacomp_xl_s13b_b90k.",
+            tr("error.tower.unknown", ref=repr(ref)), tr("error.tower.unknown_hint")
         )
     source = get_pretrained_cfg(architecture, tag)
     if not source:
-        tags = ", ".join(list_pretrained_tags_by_model(architecture)) or "none"
+        tags = ", ".join(list_pretrained_tags_by_model(architecture))
         raise ModelNotFoundError(
-            f"open_clip has no weights {tag!r} for {architecture}", f"There are: {tags}."
+            tr("error.tower.tag", tag=repr(tag), architecture=architecture),
+            tr("error.tower.tag_hint", tags=tags or tr("error.tower.no_tags")),
         )
     model_cfg = get_model_config(architecture)
     # Some weights were trained with QuickGELU under a name that does not say so.
@@ -265,6 +263,5 @@ def _downloading(ref: str) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())  # one line
         raise DownloadError(
-            f"the vision tower {ref} could not be fetched: {reason}",
-            "Check the name and the network, or fetch it elsewhere and give its directory.",
+            tr("error.tower.download", ref=ref, reason=reason), tr("error.tower.download_hint")
         ) from error

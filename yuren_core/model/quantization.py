@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from yuren_core.errors import UsageError
+from yuren_core.i18n import tr
 from yuren_core.protocol import Device, LoadMode
 
 Scheme = Literal["none", "int8", "llm_int8", "nf4"]
@@ -46,7 +47,8 @@ def choose_precision(load: LoadMode, device: Device) -> Precision:
     where = _choose_device(device)
     if load in ("8bit", "4bit") and where.type == "mps":
         raise UsageError(
-            f"--load {load} does not work on Apple's MPS", "Use --load bf16, or --device cpu."
+            tr("error.precision.mps_quantized", load=load),
+            tr("error.precision.mps_quantized_hint"),
         )
     name = load if load != "auto" else ("bf16" if _computes_in_bf16(where) else "fp32")
     scheme: Scheme = "none"
@@ -63,12 +65,9 @@ def _choose_device(device: Device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            "--device cuda: torch sees no CUDA device",
-            "Check nvidia-smi and that this torch is a CUDA build, or use --device cpu.",
-        )
+        raise UsageError(tr("error.precision.no_cuda"), tr("error.precision.no_cuda_hint"))
     if device == "mps" and not has_mps:
-        raise UsageError("--device mps: this is no Apple GPU", "Use --device cpu.")
+        raise UsageError(tr("error.precision.no_mps"), tr("error.precision.no_mps_hint"))
     return torch.device(device)
 
 

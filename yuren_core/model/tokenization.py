@@ -31,6 +31,7 @@ from yuren_core.chatml import (
     render_message,
 )
 from yuren_core.errors import ContextLengthError, ModelFormatError, NoVisionTowerError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.prompt import PromptItem, droppable_units
 
@@ -90,15 +91,15 @@ class ChatTokenizer:
         self.image_tokens = image_tokens
         if not getattr(tokenizer, "is_fast", False):
             raise ModelFormatError(
-                f"the tokenizer is a slow one ({type(tokenizer).__name__})",
-                "Save the model with a tokenizer.json.",
+                tr("error.tokenizer.slow", kind=type(tokenizer).__name__),
+                tr("error.tokenizer.slow_hint"),
             )
         needed = CONTROL_TOKENS if image_tokens else CONTROL_TOKENS[:2]
         vocabulary = tokenizer.get_vocab()
         if missing := [token for token in needed if token not in vocabulary]:
             raise ModelFormatError(
-                f"the tokenizer lacks {' '.join(missing)}",
-                "Prepare the base first: yuren-train prepare-base.",
+                tr("error.tokenizer.lacking", tokens=" ".join(missing)),
+                tr("error.tokenizer.lacking_hint"),
             )
         self._control_ids = {
             token: vocabulary[token] for token in (*CONTROL_TOKENS, PAD) if token in vocabulary
@@ -181,7 +182,7 @@ class ChatTokenizer:
 
     def _image_ids(self) -> list[int]:
         if not self.image_tokens:
-            raise NoVisionTowerError("the model cannot see pictures", "Remove the picture.")
+            raise NoVisionTowerError(tr("error.prompt.blind"), tr("error.prompt.blind_hint"))
         patches = [self.control_id(IMG_PATCH)] * self.image_tokens
         return [self.control_id(IMG_START), *patches, self.control_id(IMG_END)]
 
@@ -236,9 +237,8 @@ class ChatTokenizer:
         fit = self.fit(prompt, budget=budget)
         if not fit.fits:
             raise ContextLengthError(
-                f"the message has {fit.prompt_tokens} tokens with what must go before it, "
-                f"but only {budget} fit",
-                "Shorten it, or lower max_new_tokens to leave more room for it.",
+                tr("error.prompt.too_long", tokens=fit.prompt_tokens, budget=budget),
+                tr("error.prompt.too_long_hint"),
             )
         left_out = set(fit.dropped)
         kept = [part for place, part in enumerate(fit.parts) if place not in left_out]

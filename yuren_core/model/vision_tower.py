@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from yuren_core.errors import ModelFormatError, ModelNotFoundError, StorageError
+from yuren_core.i18n import tr
 from yuren_core.model.open_clip_files import (
     CONFIG_NAME,
     VISUAL_PREFIX,
@@ -56,8 +57,8 @@ class VisionTower(nn.Module):
         layers = len(visual.transformer.resblocks)
         if not -layers <= select_layer <= -1:
             raise ModelFormatError(
-                f"the vision tower has {layers} layers; layer {select_layer} cannot be read",
-                f"Set mm_vision_select_layer to a number from -{layers} to -1.",
+                tr("error.tower.layer", layers=layers, layer=select_layer),
+                tr("error.tower.layer_hint", layers=layers),
             )
         self.select_layer = select_layer
         self._config = deepcopy(dict(config))
@@ -109,7 +110,7 @@ class VisionTower(nn.Module):
             return cls.from_directory(directory, select_layer, dtype=dtype)
         if ref.startswith((_LOCAL_PREFIX, "/", ".", "~")):
             raise ModelNotFoundError(
-                f"there is no directory {directory}", "Check the vision tower's path."
+                tr("error.tower.absent", path=directory), tr("error.tower.absent_hint")
             )
         config, file = fetch(ref)
         return cls(build_visual(config, read_weights(file, dtype), ref), config, select_layer)
@@ -203,8 +204,8 @@ class VisionTower(nn.Module):
                 save_file(weights, target / WEIGHTS_NAME, metadata={"format": "pt"})
             except SafetensorError as error:
                 raise StorageError(
-                    f"cannot write {target / WEIGHTS_NAME}: {error}",
-                    "Free some space or choose another place.",
+                    tr("error.tower.unwritable", path=target / WEIGHTS_NAME, reason=error),
+                    tr("error.tower.unwritable_hint"),
                 ) from error
         atomic_write(target / CONFIG_NAME, json.dumps(self._config, indent=2) + "\n")
 

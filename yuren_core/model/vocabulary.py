@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from yuren_core.chatml import CONTROL_TOKENS, IM_END, PAD
 from yuren_core.errors import ModelFormatError
+from yuren_core.i18n import tr
 
 ROW_MULTIPLE = 128
 """Embedding rows are a multiple of this: matrix units and tensor parallelism like it so."""
@@ -111,9 +112,8 @@ def _embedding_weights(model: PreTrainedModel) -> list[torch.Tensor]:
         weight = getattr(module, "weight", None)
         if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
             raise ModelFormatError(
-                f"the vocabulary of {type(model).__name__} cannot be extended: "
-                "it has no plain input and output embedding",
-                "Load the model without quantization.",
+                tr("error.vocabulary.fixed", model=type(model).__name__),
+                tr("error.vocabulary.fixed_hint"),
             )
         if not any(weight is known for known in weights):
             weights.append(weight)
