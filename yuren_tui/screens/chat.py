@@ -27,7 +27,7 @@ from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
 from yuren_tui.i18n import tr
-from yuren_tui.screens.chat_meter import MeterScreen
+from yuren_tui.screens.chat_panels import PanelScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # not needed for the first frame
 _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
 
 
-class ChatScreen(MeterScreen):
+class ChatScreen(PanelScreen):
     """One conversation.
 
     Args:

@@ -18,7 +18,7 @@ from yuren_tui.screens.base import TranslatedModal
 
 _GROUPS = (
     *("prompt", "chat", "app", "chip", "transcript", "edit", "modal", "sampling", "picker"),
-    *("list", "meter"),
+    *("system", "list", "meter"),
 )
 _KEYS_WIDTH = 26
 

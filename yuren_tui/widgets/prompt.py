@@ -96,12 +96,11 @@ class PromptArea(EditArea):
         self.move_cursor(self.document.end)
 
     def _move(self, step: Literal[-1, 1], select: bool) -> None:
-        place, navigator = self.cursor_location, self.navigator
+        navigator = self.navigator
+        at_edge = navigator.is_first_wrapped_line if step < 0 else navigator.is_last_wrapped_line
         if self.is_completing and not select:
             self.post_message(self.ListMoved(step))
-        elif not select and step < 0 and navigator.is_first_wrapped_line(place):
-            self.post_message(self.EdgePassed(step))
-        elif not select and step > 0 and navigator.is_last_wrapped_line(place):
+        elif not select and at_edge(self.cursor_location):
             self.post_message(self.EdgePassed(step))
         elif step < 0:
             super().action_cursor_up(select)

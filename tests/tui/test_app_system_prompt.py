@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The system prompt's panel: edit, cost, variables, history, changes, and what Esc keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widgets import Static
+
+from tests.tui.chat_app import Driven, running, words
+from yuren_tui.presets import Preset
+from yuren_tui.prompt_desk import Line, compare
+from yuren_tui.screens.system_prompt import SystemPromptScreen
+from yuren_tui.session import Profile
+from yuren_tui.widgets.edit_area import EditArea
+
+
+async def panel(chat: Driven) -> SystemPromptScreen:
+    await chat.pilot.press("ctrl+e")
+    await chat.until(lambda: isinstance(chat.app.screen, SystemPromptScreen))
+    screen = chat.app.screen
+    assert isinstance(screen, SystemPromptScreen)
+    await chat.until(lambda: shown(screen, "#cost"))
+    return screen
+
+
+def shown(screen: SystemPromptScreen, selector: str) -> str:
+    return words(screen.query_one(selector, Static))
+
+
+async def test_it_is_edited_counted_previewed_and_saved(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        chat.session.profile = chat.session.chat.profile = Profile(user_name="Ann")
+        screen = await panel(chat)
+        await chat.pilot.press(*"Serve {{user}}.")
+        await chat.until(lambda: shown(screen, "#preview") == "Serve Ann.")
+        await chat.until(lambda: shown(screen, "#cost").startswith("6 tokens"))
+        assert "not saved" in shown(screen, "#cost")
+        assert "{{user}}  Ann" in shown(screen, "#variables")
+        await chat.pilot.press("ctrl+s")
+        assert chat.app.screen is chat.chat
+        assert chat.session.system_prompt == "Serve {{user}}."
+        assert chat.session.messages()[0].text == "Serve Ann."
+
+
+async def test_escape_keeps_the_edit_and_says_so(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        await panel(chat)
+        await chat.pilot.press(*"half", "escape")
+        assert chat.app.screen is chat.chat
+        assert chat.session.system_prompt == ""
+        assert chat.toasts == ["The unsaved text is kept; Ctrl+E goes on with it."]
+        screen = await panel(chat)
+        assert screen.query_one(EditArea).text == "half"
+        await chat.pilot.press("ctrl+u", "escape")
+        assert len(chat.toasts) == 1, "unchanged: nothing to say"
+
+
+async def test_an_older_one_is_picked_from_the_history(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        chat.session.system_prompt = "The [b]first[/b]."
+        await chat.ask("hello")
+        chat.session.system_prompt = "The second."
+        screen = await panel(chat)
+        await chat.pilot.press("f4", "f4")
+        await chat.until(lambda: "The [b]first[/b]." in chat.screen_text())
+        await chat.pilot.press("tab", "tab", "enter")
+        assert screen.query_one(EditArea).text == "The [b]first[/b]."
+        await chat.pilot.press("ctrl+z")
+        assert screen.query_one(EditArea).text == "The second."
+
+
+async def test_changes_are_shown_against_the_preset(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        chat.session.use_preset(Preset.of_system("Be kind.\nBe brief.", name="Plain"))
+        screen = await panel(chat)
+        assert shown(screen, "#changes") == "The same as the preset says (Plain)."
+        screen.query_one(EditArea).put("Be kind.\nBe long.")
+        await chat.until(lambda: "+ Be long." in shown(screen, "#changes"))
+        assert shown(screen, "#changes").splitlines()[1:] == [
+            "  Be kind.",
+            "- Be brief.",
+            "+ Be long.",
+        ]
+        await chat.pilot.press("ctrl+r")
+        assert screen.query_one(EditArea).text == "Be kind.\nBe brief."
+
+
+def test_a_comparison_holds_all_of_both() -> None:
+    lines = list(compare("a\nb\nc", "a\nx\nc\nd"))
+    assert lines == [
+        Line("same", "a"),
+        Line("removed", "b"),
+        Line("added", "x"),
+        Line("same", "c"),
+        Line("added", "d"),
+    ]

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be known of a chat's system prompt while it is edited: cost, variables, past, changes.
+
+No textual. Nothing of the chat changes here; what is saved is the caller's to give to the session.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from yuren_core.messages import Message, Role
+from yuren_core.prompt import PromptItem
+from yuren_core.protocol import Counted
+from yuren_tui.presets import MacroContext, expand, macro_context
+from yuren_tui.session import Session
+from yuren_tui.session.tokens import estimate_tokens
+from yuren_tui.store import PromptVersion
+
+VARIABLES = ("user", "char", "model", "date", "time", "weekday", "isodate", "lang")
+"""Shown always; the longer ones only where they stand for something."""
+
+_LONGER = ("persona", "description", "personality", "scenario", "original", "lastUserMessage")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Tokens of a text; a guess where the model process could not be asked."""
+
+    tokens: int
+    is_guess: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a comparison."""
+
+    kind: Literal["same", "added", "removed"]
+    text: str
+
+
+class PromptDesk:
+    """The open chat's system prompt.
+
+    Args:
+        session: whose chat.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        chat = session.chat
+        self.text = chat.system_prompt
+        resolved = chat.preset.text(chat.profile.language)
+        self.preset_name = "" if chat.preset.id == "none" else resolved.name
+        self.preset_text = resolved.system
+        self._resolved = resolved
+
+    def expanded(self, text: str) -> str:
+        """The text as the model is told it now."""
+        return expand(text, self._context()).strip()
+
+    def variables(self) -> list[tuple[str, str]]:
+        """Each variable as it is written, and what it stands for now."""
+        context = self._context()
+        values = [(name, expand(f"{{{{{name}}}}}", context)) for name in (*VARIABLES, *_LONGER)]
+        return [
+            (f"{{{{{name}}}}}", value.strip())
+            for name, value in values
+            if value.strip() or name in VARIABLES
+        ]
+
+    def versions(self) -> list[PromptVersion]:
+        """The system prompts that this chat has had, the latest first, without the present one."""
+        chat = self._session.chat
+        if chat.id is None:
+            return []
+        past = self._session.store.chats.system_prompts(chat.id)
+        return [version for version in past if version.text != self.text]
+
+    async def cost(self, text: str) -> Cost:
+        """What the text costs, with its variables filled in."""
+        told = self.expanded(text)
+        if not told:
+            return Cost(0, False)
+        session = self._session
+        if session.model.phase == "ready" and not session.is_answering:
+            item = PromptItem(Message.of(Role.SYSTEM, told), "system")
+            event = await session.client.count((item,), session.sampling)
+            if isinstance(event, Counted):
+                return Cost(event.tokens[0], False)
+        return Cost(estimate_tokens(told), True)
+
+    def _context(self) -> MacroContext:
+        chat = self._session.chat
+        return macro_context(
+            replace(self._resolved, system=""),
+            user_name=chat.profile.user_name,
+            persona=chat.profile.persona,
+            model=chat.model_name,
+            now=datetime.now().astimezone(),
+            seed=chat.id or 0,
+            history=[turn.message for turn in chat.turns if turn.status != "writing"],
+        )
+
+
+def compare(old: str, new: str) -> Iterator[Line]:
+    """Two texts line by line, all of both.
+
+    Args:
+        old: what it was.
+        new: what it is.
+
+    Yields:
+        Removed lines stand before the added ones in their place.
+    """
+    before, after = old.splitlines(), new.splitlines()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for tag, start, end, first, last in matcher.get_opcodes():
+        if tag == "equal":
+            yield from (Line("same", text) for text in before[start:end])
+        else:
+            yield from (Line("removed", text) for text in before[start:end])
+            yield from (Line("added", text) for text in after[first:last])
