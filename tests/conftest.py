@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from yuren_tui.i18n import use_language
+from yuren_core.i18n import use_language
 
 settings.register_profile(
     "yuren",

@@ -19,7 +19,6 @@ import platformdirs
 
 from yuren_core.errors import StorageError
 from yuren_core.i18n import reason_of, tr
-from yuren_core.shipped import assets_dir as assets_dir
 
 _APP = "yuren"
 

@@ -21,9 +21,9 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
 from yuren_tui.chat_log import log_fault
-from yuren_tui.i18n import tr
 from yuren_tui.screens.base import Guarded
 from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from textual.binding import ActiveBinding, Binding
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 
 
 def bind(

@@ -20,8 +20,8 @@ from typing import TextIO
 import click
 
 from yuren_core.errors import UsageError, YurenError
+from yuren_core.i18n import tr
 from yuren_tui.diagnostics import tell, tell_error
-from yuren_tui.i18n import tr
 from yuren_tui.options import ChatOptions, parse
 from yuren_tui.sanitize import sanitize_line
 

@@ -7,8 +7,8 @@ from typing import TextIO
 
 import click
 
+from yuren_core.i18n import tr
 from yuren_core.protocol import Event, Exited, Failed, Loading, Ready
-from yuren_tui.i18n import tr
 from yuren_tui.sanitize import sanitize_line
 
 

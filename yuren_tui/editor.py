@@ -22,8 +22,8 @@ from pathlib import Path
 
 from yuren_core.attachments import printable
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_core.paths import cache_dir, storing
-from yuren_tui.i18n import tr
 
 _FALLBACKS = ("nano", "vim", "vi", "micro", "emacs", "notepad.exe")
 _WAITS = {  # editors with a window of their own return at once unless they are told to wait

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 
 if TYPE_CHECKING:
     from yuren_core.starter import StarterProgress

@@ -17,9 +17,9 @@ from typing import Any, TypeVar, cast, get_args
 import click
 
 from yuren_core import __version__
+from yuren_core.i18n import LANGUAGES, use_language
 from yuren_core.protocol import Device, LoadMode
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.i18n import LANGUAGES, use_language
 
 _DEFAULT = SamplingParams()
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -25,11 +25,11 @@ from typing import TextIO
 from yuren_core import errors
 from yuren_core.attachments import resolve_path
 from yuren_core.errors import ModelNotFoundError, StorageError, UsageError, YurenError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Delta, Event, Exited, Failed
 from yuren_tui.diagnostics import LoadProgress
 from yuren_tui.foreground import Foreground
-from yuren_tui.i18n import tr
 from yuren_tui.options import ChatOptions
 from yuren_tui.sanitize import sanitize
 from yuren_tui.session import Session, TurnStatus

@@ -19,11 +19,11 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Exited, Failed
 from yuren_tui.diagnostics import LoadProgress, tell, tell_error
 from yuren_tui.foreground import Foreground
-from yuren_tui.i18n import tr
 from yuren_tui.plain import AnswerWriter, answer_json, ask, failure_of, open_picture
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.session import Session

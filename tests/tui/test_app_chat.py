@@ -12,7 +12,7 @@ import pytest
 
 from tests.tui.chat_app import running
 from yuren_core.errors import StorageError
-from yuren_tui.i18n import use_language
+from yuren_core.i18n import use_language
 from yuren_tui.widgets.status_bar import StatusBar
 
 LONG = " ".join(f"word{i}\n\n" for i in range(60))

@@ -15,10 +15,10 @@ import pytest
 from tests.tui.chat_process import CHAT, chat, worker
 from yuren_core import __version__
 from yuren_core.errors import DownloadError
+from yuren_core.i18n import tr
 from yuren_core.sampling_params import SamplingParams
 from yuren_core.starter import starter_dir
 from yuren_tui import cli
-from yuren_tui.i18n import tr
 from yuren_tui.options import ChatOptions, parse, worker_command
 from yuren_tui.session import ModelChoice
 from yuren_tui.startup import choose_model, make_session

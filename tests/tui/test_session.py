@@ -15,11 +15,11 @@ import pytest_asyncio
 
 from yuren_core.client import ModelClient
 from yuren_core.errors import NoVisionTowerError, UsageError
+from yuren_core.i18n import use_language
 from yuren_core.images import image_part
 from yuren_core.messages import ImagePart, Role
-from yuren_core.paths import assets_dir
 from yuren_core.protocol import Cancelled, Completed, Delta, Exited, Failed, Ready
-from yuren_tui.i18n import use_language
+from yuren_core.shipped import assets_dir
 from yuren_tui.session import ModelChoice, Session
 
 PICTURE = image_part(assets_dir() / "pictures" / "cat.png")

@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.tui.chat_app import CHOICE, scripted
+from yuren_core.i18n import use_language
 from yuren_core.protocol import Ready
 from yuren_tui.app import ChatApp
-from yuren_tui.i18n import use_language
 from yuren_tui.screens.file_picker import PictureTree
 from yuren_tui.session import ModelState, Session
 from yuren_tui.widgets.messages import AssistantMessage

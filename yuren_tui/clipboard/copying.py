@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from yuren_core.i18n import tr
 from yuren_tui.clipboard import osc52
 from yuren_tui.clipboard.errors import ClipboardError
 from yuren_tui.clipboard.tools import find, is_remote, is_windows, run
-from yuren_tui.i18n import tr
 
 _POWERSHELL_COPY = (
     "[Console]::InputEncoding = [Text.Encoding]::UTF8;"

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from yuren_core.attachments import paths_in_paste
+from yuren_core.i18n import tr
 from yuren_core.paths import atomic_write, cache_dir
 from yuren_tui.clipboard.errors import ClipboardError
 from yuren_tui.clipboard.tools import Ran, find, is_windows, run
-from yuren_tui.i18n import tr
 
 Part = TypeVar("Part")
 

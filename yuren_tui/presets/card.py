@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.presets.decorators import split_decorators
 from yuren_tui.presets.errors import CardError
 from yuren_tui.presets.json_values import JsonObject, object_of

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from yuren_core.attachments import printable
+from yuren_core.i18n import tr
 from yuren_core.paths import atomic_write
-from yuren_tui.i18n import tr
 from yuren_tui.presets.card import Card, CardVersion, card_of_json, json_of_version
 from yuren_tui.presets.charx import read_charx, write_charx
 from yuren_tui.presets.errors import CardError

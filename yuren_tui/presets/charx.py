@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import PurePosixPath
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.presets.errors import CardError
 
 CARD_NAME = "card.json"

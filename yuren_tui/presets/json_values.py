@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.presets.errors import CardError
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from yuren_core.attachments import printable
 from yuren_core.errors import YurenError
-from yuren_core.paths import assets_dir, atomic_write, config_dir, storing
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
+from yuren_core.paths import atomic_write, config_dir, storing
+from yuren_core.shipped import assets_dir
 from yuren_tui.presets.card_conversion import card_of_preset, preset_of_card
 from yuren_tui.presets.card_files import read_card, write_card
 from yuren_tui.presets.errors import PresetError, UnknownPresetError

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from yuren_core.attachments import printable
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_tui.i18n import tr
 from yuren_tui.presets.card_files import read_bytes
 from yuren_tui.presets.errors import CardError
 from yuren_tui.presets.json_values import (

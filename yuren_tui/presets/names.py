@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Container
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.presets.errors import PresetError
 
 _MAX_LENGTH = 60

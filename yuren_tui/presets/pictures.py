@@ -13,7 +13,7 @@ import hashlib
 from io import BytesIO
 
 from yuren_core.errors import ImageError
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.presets.card import Card
 from yuren_tui.presets.errors import CardError
 from yuren_tui.presets.json_values import JsonObject, text_of

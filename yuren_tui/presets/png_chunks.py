@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.presets.errors import CardError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

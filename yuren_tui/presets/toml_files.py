@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from yuren_core.attachments import printable
 from yuren_core.errors import UsageError
+from yuren_core.i18n import tr
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.i18n import tr
 from yuren_tui.presets.card_conversion import preset_of_card
 from yuren_tui.presets.card_files import read_bytes, read_card
 from yuren_tui.presets.errors import PresetError

@@ -20,13 +20,13 @@ from textual.containers import Container
 from textual.widgets import Footer
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Completed, Delta, Event, Exited, Failed
 from yuren_core.protocol import Prompt as PromptRead
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.screens.chat_panels import PanelScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.picture import PictureBar, PictureChip

@@ -15,8 +15,8 @@ from textual.binding import BindingType
 from textual.widgets import TextArea
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.screens.chat_model import ModelScreen
 from yuren_tui.session import ContextUse
 from yuren_tui.widgets.picture import PictureBar

@@ -15,9 +15,9 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_core.protocol import Event, Exited, Failed
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.installing import install_starter, starter_path
 from yuren_tui.model_care import ModelCare
 from yuren_tui.sanitize import sanitize, sanitize_line

@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.screens.chat_meter import MeterScreen
 
 

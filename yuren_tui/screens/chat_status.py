@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_tui.i18n import tr
 from yuren_tui.model_care import ModelCare
 from yuren_tui.widgets.status_bar import Status
 

@@ -13,9 +13,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Footer, Static
 
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.session import ContextUse, Turn

@@ -12,8 +12,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Footer, Static
 
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind, translate
-from yuren_tui.i18n import tr
 from yuren_tui.screens.base import TranslatedModal
 
 _GROUPS = (

@@ -18,8 +18,8 @@ from textual.message import Message
 from textual.widgets import Footer, Static
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.settings.values import Images

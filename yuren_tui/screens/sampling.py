@@ -18,9 +18,9 @@ from textual.content import Content
 from textual.widgets import Button, Footer, Input, Static
 
 from yuren_core.errors import UsageError
+from yuren_core.i18n import tr
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.widgets.safe_input import SafeInput
 

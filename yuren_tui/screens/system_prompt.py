@@ -19,8 +19,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Footer, OptionList, Static, Tab, Tabs, TextArea
 
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.prompt_desk import Cost, PromptDesk, compare
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.base import TranslatedModal

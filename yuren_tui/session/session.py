@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from yuren_core.client import ModelClient
 from yuren_core.errors import ModelNotFoundError, NoVisionTowerError, UsageError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.protocol import (
     Cancelled,
@@ -35,7 +36,6 @@ from yuren_core.protocol import (
     Prompt,
 )
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.i18n import tr
 from yuren_tui.session.model_link import ModelLink
 from yuren_tui.session.values import ContextUse, ModelChoice, ModelState, Profile, Turn
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from yuren_core.attachments import printable
 from yuren_core.errors import YurenError
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 
 
 class SettingsError(YurenError):

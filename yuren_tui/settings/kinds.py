@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 
 ENDLESS = 2**63 - 1
 """The end of whole numbers that have none: TOML's own."""

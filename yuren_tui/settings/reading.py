@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
+from yuren_core.i18n import catalogue, tr
 from yuren_core.paths import config_dir
-from yuren_tui.i18n import catalogue, tr
 from yuren_tui.settings.faults import Fault, at_line, wrong_value
 from yuren_tui.settings.key_names import canonical_key, is_typed
 from yuren_tui.settings.schema import BY_NAME, ENTRIES, KEYS, TABLES, with_value

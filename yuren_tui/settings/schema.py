@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, get_args
 
+from yuren_core.i18n import LANGUAGES, tr
 from yuren_core.protocol import Device, LoadMode
-from yuren_tui.i18n import LANGUAGES, tr
 from yuren_tui.settings.kinds import ENDLESS, Choice, Flag, Kind, Number, Text, Texts
 from yuren_tui.settings.values import Images, Settings
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yuren_core.i18n import tr
 from yuren_core.paths import atomic_write
-from yuren_tui.i18n import tr
 from yuren_tui.settings.faults import SettingsError, at_line
 from yuren_tui.settings.kinds import Text
 from yuren_tui.settings.schema import BY_NAME, ENTRIES, KEYS, TABLES

@@ -7,8 +7,8 @@ import sqlite3
 from typing import Any
 
 from yuren_core.errors import UsageError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
-from yuren_tui.i18n import tr
 from yuren_tui.store.database import Database
 from yuren_tui.store.encoding import decode_object, decode_sampling
 from yuren_tui.store.pictures import Pictures

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from yuren_core.errors import StorageError
+from yuren_core.i18n import tr
 from yuren_core.paths import storing
-from yuren_tui.i18n import tr
 from yuren_tui.store.faults import is_damage, suspicion_of, translated
 from yuren_tui.store.migrations import MIGRATIONS, Step, migrate, newer_than_us, version_of
 from yuren_tui.store.rescue import is_sound, set_aside

@@ -15,8 +15,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from yuren_core.errors import StorageError, UsageError
+from yuren_core.i18n import tr
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.i18n import tr
 from yuren_tui.store.values import Json, storable
 
 _SAMPLING = frozenset(field.name for field in fields(SamplingParams))

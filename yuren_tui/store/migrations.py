@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yuren_core.errors import StorageError
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.store.schema import APPLICATION_ID, VERSION_1
 
 Step = Callable[[sqlite3.Connection], None]

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from yuren_core.attachments import printable
 from yuren_core.errors import ImageError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_core.paths import atomic_write, storing
-from yuren_tui.i18n import tr
 from yuren_tui.store.database import Database
 from yuren_tui.store.encoding import now_ms
 from yuren_tui.store.values import storable

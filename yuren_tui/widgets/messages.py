@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
-from yuren_tui.i18n import tr
 from yuren_tui.sanitize import LineLimiter, sanitize
 from yuren_tui.widgets.picture import SentPicture
 

@@ -19,9 +19,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.sanitize import sanitize_line
 
 NAME_LIMIT = 28

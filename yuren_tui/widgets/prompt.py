@@ -17,8 +17,8 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 from yuren_tui.sanitize import sanitize
 from yuren_tui.widgets.edit_area import PASTE_LIMIT, EditArea
 

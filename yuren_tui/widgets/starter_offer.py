@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Button, Static
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.widgets.welcome import StarterWanted
 

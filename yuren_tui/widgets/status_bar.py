@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.sanitize import sanitize_line
 
 Phase = Literal["absent", "loading", "ready", "failed", "dead"]

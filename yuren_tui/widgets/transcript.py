@@ -17,9 +17,9 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_tui.bindings import bind
-from yuren_tui.i18n import tr
 
 if TYPE_CHECKING:  # they bring Markdown and its parser, which the first frame does not need
     from yuren_tui.widgets.messages import AssistantMessage, Severity, UserMessage

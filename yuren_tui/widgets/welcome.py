@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 
 
 class Welcome(Static):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.tui.clipboard.tools import Tools
+from yuren_core.i18n import use_language
 from yuren_tui.clipboard import ClipboardError, copy_text, osc52
-from yuren_tui.i18n import use_language
 
 TEXT = "床前明月光\n👍 “quotes” \\ $HOME"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yuren_tui.i18n import use_language
+from yuren_core.i18n import use_language
 from yuren_tui.presets import PresetLibrary
 
 

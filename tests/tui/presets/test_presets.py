@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from tests.tui.presets import cards
 from tests.tui.presets.test_lore import ENTRIES
 from yuren_core.errors import YurenError
+from yuren_core.i18n import use_language
 from yuren_core.images import inspect_image
 from yuren_core.messages import Role
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.i18n import use_language
 from yuren_tui.presets import (
     BrokenPreset,
     Lorebook,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.keys import _character_to_key
 
-from yuren_tui.i18n import use_language
+from yuren_core.i18n import use_language
 from yuren_tui.settings import (
     ENTRIES,
     Settings,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from yuren_core.i18n import use_language
 from yuren_core.messages import Role
-from yuren_tui.i18n import use_language
 from yuren_tui.store import Store, StoredMessage
 
 

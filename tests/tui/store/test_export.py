@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.tui.store.conftest import exchange
 from yuren_core.errors import StorageError, UsageError
+from yuren_core.i18n import use_language
 from yuren_core.messages import Role
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.i18n import use_language
 from yuren_tui.store import Store
 from yuren_tui.store.transfer import export_chats, import_file
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, PictureRecord

@@ -15,8 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_tui.i18n import tr
 from yuren_tui.store.transfer.reading import Fields, Limits
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, utc_from_seconds
 from yuren_tui.store.values import storable

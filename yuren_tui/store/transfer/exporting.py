@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from yuren_core.errors import UsageError
+from yuren_core.i18n import tr
 from yuren_core.paths import atomic_write
-from yuren_tui.i18n import tr
 from yuren_tui.store.store import Store
 from yuren_tui.store.transfer import json_format
 from yuren_tui.store.transfer.markdown import render_markdown

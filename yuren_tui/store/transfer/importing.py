@@ -16,7 +16,7 @@ from typing import Any
 
 from yuren_core.attachments import printable
 from yuren_core.errors import UsageError
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.store.store import Store
 from yuren_tui.store.transfer import chatgpt, json_format, sillytavern
 from yuren_tui.store.transfer.reading import Fields, Item, Limits, items_of_array, parse_json

@@ -25,8 +25,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_tui.i18n import tr
 from yuren_tui.store.transfer.reading import Fields, Limits
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, PictureRecord
 from yuren_tui.store.values import MessageStatus

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_tui.i18n import tr
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")

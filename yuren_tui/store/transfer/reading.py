@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yuren_tui.i18n import tr
+from yuren_core.i18n import tr
 from yuren_tui.store.values import storable
 
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yuren_core.errors import StorageError
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_tui.i18n import tr
 from yuren_tui.store.values import Json, MessageStatus, storable
 
 
