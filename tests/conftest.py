@@ -18,7 +18,10 @@ settings.register_profile(
 )
 settings.load_profile("yuren")
 
-OUTSIDE = ("YUREN_WORKER", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "LC_ALL", "LC_MESSAGES")
+OUTSIDE = (
+    *("YUREN_WORKER", "YUREN_LANG", "LC_ALL", "LC_MESSAGES"),
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"),
+)
 """Variables of whoever runs the tests that would change what is tested."""
 
 

@@ -52,10 +52,6 @@ def test_without_it_the_system_s_places_are_used(
     assert paths.data_dir() not in (paths.cache_dir(), paths.config_dir())
 
 
-def test_the_assets_are_found() -> None:
-    assert (paths.assets_dir() / "locale" / "en.toml").is_file()
-
-
 def test_a_write_makes_its_directory_and_leaves_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "down" / "file.txt"
     atomic_write(target, "日本\u2028")
