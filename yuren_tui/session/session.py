@@ -16,11 +16,12 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from yuren_core.client import ModelClient
 from yuren_core.errors import ModelNotFoundError, NoVisionTowerError, UsageError
@@ -58,6 +59,8 @@ class Session:
         preset: who the model is to be in new chats, or what finds it when it is first needed.
         system_prompt: in place of the preset's; None for the preset's own.
         sampling: how answers are drawn, before what a preset says of it.
+        fixed_sampling: what of that no preset may change, by the names of `SamplingParams`.
+        opening: shows the first chat, when `begin` is called; a new one by default.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class Session:
         preset: Preset | Callable[[], Preset] | None = None,
         system_prompt: str | None = None,
         sampling: SamplingParams | None = None,
+        fixed_sampling: Mapping[str, Any] = MappingProxyType({}),
+        opening: Callable[[Session], None] | None = None,
     ) -> None:
         self.link = ModelLink(client)
         self.profile = profile or Profile()
@@ -79,6 +84,8 @@ class Session:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._given_preset = preset
         self._given_system_prompt = system_prompt
+        self._fixed_sampling = fixed_sampling
+        self._opening = opening or Session.new_chat
         self._chat: StoredChat | None = None
         self._stop_asked = asyncio.Event()
 
@@ -175,6 +182,18 @@ class Session:
 
     # ------------------------------------------------------------ chats
 
+    def begin(self) -> tuple[str, ...]:
+        """Show the first chat: the one that was asked for, else a new one; after the first frame.
+
+        Returns:
+            What people should be told of the store's opening, in their language.
+
+        Raises:
+            YurenError: there is no such chat, or the preset or the store cannot be read.
+        """
+        self._opening(self)
+        return self.store.notices
+
     def new_chat(self, preset: Preset | None = None) -> None:
         """Begin anew with the same model.
 
@@ -184,10 +203,10 @@ class Session:
         Raises:
             UsageError: an answer is still being written.
         """
-        self._require_rest()
+        self.require_rest()
         self._leave()
         if preset is not None:
-            self._given_preset = preset
+            self._given_preset, self._given_system_prompt = preset, None
         self._chat = self._blank()
         self._chat.greet()
 
@@ -197,7 +216,7 @@ class Session:
         Raises:
             UsageError: there is no such chat, or an answer is still being written.
         """
-        self._require_rest()
+        self.require_rest()
         chat = self._blank()
         chat.open(chat_id)
         if self._chat is not None and self._chat.id != chat_id:
@@ -213,8 +232,8 @@ class Session:
 
     def use_preset(self, preset: Preset) -> None:
         """Change who the model is, in this chat from here on and in new ones."""
-        self._require_rest()
-        self._given_preset = preset
+        self.require_rest()
+        self._given_preset, self._given_system_prompt = preset, None
         self.chat.use_preset(preset, self.base_sampling)
 
     def close(self) -> None:
@@ -239,6 +258,7 @@ class Session:
             profile=self.profile,
             preset=self.preset,
             sampling=self.base_sampling,
+            fixed_sampling=self._fixed_sampling,
         )
         if self._given_system_prompt is not None:
             chat.system_prompt = self._given_system_prompt
@@ -344,7 +364,10 @@ class Session:
                 yield event
 
     async def resume(self, turn_id: int) -> AsyncGenerator[Event, None]:
-        """Write a cut answer on, in a new branch; events as `send`."""
+        """Write a cut answer on, in a new branch; events as `send`.
+
+        Where the model has not a word to add, no branch is left.
+        """
         self._check_ready_to_answer(self._images_told)
         async with aclosing(self._answer(self.chat.continue_answer(turn_id), None)) as events:
             async for event in events:
@@ -454,7 +477,7 @@ class Session:
         """Give the answer its last status in the store; take a wordless one back."""
         if answer.status == "writing":
             answer.status = "failed"
-        if answer.text == began and answer.status in ("failed", "stopped"):
+        if answer.text == began and (began or answer.status in ("failed", "stopped")):
             self.chat.take_back(answer, question)
         else:
             self.chat.finish(answer)
@@ -465,12 +488,17 @@ class Session:
     def _images_told(self) -> tuple[ImagePart, ...]:
         return tuple(image for turn in self.turns for image in turn.images)
 
-    def _require_rest(self) -> None:
+    def require_rest(self) -> None:
+        """Refuse a change of the chat while an answer is being written.
+
+        Raises:
+            UsageError: one is.
+        """
         if self.is_answering:
             raise UsageError(tr("session.busy"), tr("session.stop_first"))
 
     def _check_ready_to_answer(self, images: Sequence[ImagePart]) -> None:
-        self._require_rest()
+        self.require_rest()
         if self.choice is None:
             raise ModelNotFoundError(tr("session.no_model"), tr("session.install_starter"))
         self._check_sight(images)

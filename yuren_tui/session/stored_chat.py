@@ -9,12 +9,14 @@ first message or draft; one that was left without a word of the person's is forg
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from yuren_core.errors import YurenError
+from yuren_core.errors import UsageError, YurenError
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.prompt import PromptItem
 from yuren_core.sampling_params import SamplingParams
@@ -24,6 +26,7 @@ from yuren_tui.presets.toml_text import preset_toml
 from yuren_tui.session.tokens import estimate_tokens
 from yuren_tui.session.values import Profile, Turn
 from yuren_tui.store import Chat, Deletion, Draft, Store, StoredMessage
+from yuren_tui.store.chat_rows import unknown_chat
 from yuren_tui.store.messages import ACTIVE_LEAF, ActiveLeaf
 from yuren_tui.store.titles import title_from
 
@@ -38,6 +41,7 @@ class StoredChat:
         profile: who talks.
         preset: who the model is to be; None for nobody in particular.
         sampling: how answers are drawn, before what the preset says of it.
+        fixed_sampling: what of that no preset may change.
     """
 
     def __init__(
@@ -47,8 +51,10 @@ class StoredChat:
         profile: Profile,
         preset: Preset | None = None,
         sampling: SamplingParams,
+        fixed_sampling: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._store = store
+        self._fixed_sampling = fixed_sampling
         self.profile = profile
         self.turns: list[Turn] = []
         self.title = ""
@@ -57,6 +63,7 @@ class StoredChat:
         self.model_name = ""
         self._id: int | None = None
         self._extras: dict[str, Any] = {}
+        self._has_spoken = False
         self._take_preset(preset or NO_PRESET, sampling)
 
     # ------------------------------------------------------------ what it is
@@ -120,7 +127,7 @@ class StoredChat:
     def _take_preset(self, preset: Preset, base: SamplingParams) -> None:
         self._preset = preset
         self._system_prompt = preset.text(self.profile.language).system
-        self._sampling = preset.sampling.over(base)
+        self._sampling = replace(preset.sampling.over(base), **self._fixed_sampling)
 
     # ------------------------------------------------------------ opening and leaving
 
@@ -131,6 +138,8 @@ class StoredChat:
             UsageError: there is no such chat.
         """
         chat = self._store().chats.get(chat_id)
+        if chat.is_deleted:
+            raise unknown_chat(chat_id)
         self.leave()
         self._id = chat.id
         self.draft, self.scroll = chat.draft, chat.scroll
@@ -142,13 +151,21 @@ class StoredChat:
         self.reload()
 
     def leave(self) -> None:
-        """Forget the chat in the store where the person has said and typed nothing in it."""
+        """Forget the chat in the store where the person has said and typed nothing in it.
+
+        What was said in a branch that is not shown, or has been deleted, is said all the same.
+        """
         if self._id is None:
             return
-        spoke = any(turn.role is Role.USER for turn in self.turns)
-        if not spoke and not self.draft and not self._store().chats.get(self._id).is_title_set:
-            self._store().chats.purge(self._id)
+        store, chat_id = self._store(), self._id
         self._id = None
+        if self.draft or self._has_spoken or any(turn.role is Role.USER for turn in self.turns):
+            return
+        tree = store.messages.tree(chat_id)
+        with suppress(UsageError):  # another process has forgotten it already
+            is_named = store.chats.get(chat_id).is_title_set
+            if not is_named and all(message.role is not Role.USER for message in tree):
+                store.chats.purge(chat_id)
 
     def greet(self) -> None:
         """Let the preset speak first, where it has something to say; its swipes are siblings."""
@@ -173,6 +190,11 @@ class StoredChat:
         assert first is not None
         messages.select(first.id)
         self.reload()
+
+    def rename(self, title: str) -> None:
+        """Give the chat a title that no rule replaces; an empty one hands the naming back."""
+        self._store().chats.rename(self.require_id(), title)
+        self.title = self._store().chats.get(self.require_id()).title
 
     def reload(self) -> None:
         """Read the active path from the store again."""
@@ -280,6 +302,7 @@ class StoredChat:
 
     def delete(self, turn_id: int) -> Deletion:
         """Hide a message and all below it; `undo` brings it back."""
+        self._has_spoken = self._has_spoken or any(turn.role is Role.USER for turn in self.turns)
         deletion = self._store().messages.delete(turn_id)
         self.reload()
         return deletion
