@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -24,6 +24,10 @@ from yuren_core.i18n import tr
 from yuren_tui.diagnostics import tell, tell_error
 from yuren_tui.options import ChatOptions, parse
 from yuren_tui.sanitize import sanitize_line
+
+if TYPE_CHECKING:
+    from yuren_tui.app import ChatApp
+    from yuren_tui.settings import Settings
 
 INTERRUPTED = 130
 """The exit code after Ctrl+C, as shells give it."""
@@ -62,13 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: ChatOptions) -> int:
-    if options.installs_starter:
+    if options.task == "install-starter":
         return _install_starter()
+    from yuren_tui.startup import read_settings
+
+    loaded = read_settings(options)
+    if options.task != "talk":
+        from yuren_tui.chat_tasks import run_task
+
+        return run_task(options)
+    for fault in loaded.faults:
+        tell(tr("cli.fault", where=sanitize_line(fault.where), fault=sanitize_line(fault.message)))
+        tell(sanitize_line(fault.hint))
     if options.is_plain or not _has_screen():
         from yuren_tui.plain import run_plain
 
-        return run_plain(options)
-    return _run_screen(options)
+        return run_plain(options, loaded.settings)
+    return _run_screen(options, loaded.settings)
 
 
 def _has_screen() -> bool:
@@ -80,25 +94,36 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def _run_screen(options: ChatOptions) -> int:
+def _run_screen(options: ChatOptions, settings: Settings) -> int:
+    from yuren_tui.app import ChatApp
+    from yuren_tui.startup import check_named, choose_model, make_session
+
+    session = make_session(options, settings)
+    try:
+        check_named(session, options)
+        theme = settings.interface.theme
+        app = ChatApp(
+            session,
+            choice=choose_model(settings),
+            images=options.pictures,
+            prompt=options.prompt,
+            theme=theme,
+        )
+        is_known = theme in ("dark", "light", *app.available_themes)
+        if "interface.theme" in options.given and not is_known:
+            themes = ", ".join(("dark", "light", *sorted(app.available_themes)))
+            raise UsageError(tr("cli.unknown_theme", theme=theme), tr("cli.themes", themes=themes))
+        _end_on_signals(app)
+        app.run()
+        return app.return_code or 0
+    finally:
+        session.close()
+
+
+def _end_on_signals(app: ChatApp) -> None:
     import asyncio
 
-    from yuren_tui.app import ChatApp
     from yuren_tui.foreground import signals_to_end
-    from yuren_tui.startup import choose_model, make_session
-
-    app = ChatApp(
-        make_session(options),
-        choice=choose_model(options),
-        images=options.images,
-        prompt=options.prompt,
-        theme=options.theme,
-    )
-    if options.theme not in (None, "dark", "light", *app.available_themes):
-        themes = ", ".join(("dark", "light", *sorted(app.available_themes)))
-        raise UsageError(
-            tr("cli.unknown_theme", theme=options.theme), tr("cli.themes", themes=themes)
-        )
 
     def leave(number: int, _: FrameType | None) -> None:
         """Give the terminal back before going: Python would leave it as it is."""
@@ -107,8 +132,6 @@ def _run_screen(options: ChatOptions) -> int:
 
     for number in signals_to_end():
         signal.signal(number, leave)
-    app.run()
-    return app.return_code or 0
 
 
 def _install_starter() -> int:

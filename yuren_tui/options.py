@@ -2,44 +2,95 @@
 """What `yuren-chat` can be told: the command line, parsed into one frozen value.
 
 Parsing starts nothing and loads nothing, so that `--help` is there at once. A value that cannot
-be is refused here, before a model loads. `YUREN_WORKER`, for tests and work on front ends, names
-another command than the worker's as the model process, split as a shell would.
+be is refused here, before a model loads, and so are options that contradict one another. What
+can be set in the config file too is kept apart, in `given`, and only where it was typed: the
+settings take it from there. `YUREN_WORKER`, for tests and work on front ends, names another
+command than the worker's as the model process, split as a shell would.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from yuren_core import __version__
-from yuren_core.i18n import LANGUAGES, use_language
+from yuren_core.errors import UsageError
+from yuren_core.i18n import LANGUAGES, tr, use_language
 from yuren_core.protocol import Device, LoadMode
 from yuren_core.sampling_params import SamplingParams
 
-_DEFAULT = SamplingParams()
+Task = Literal["talk", "list-chats", "export", "import", "install-starter"]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+FORMATS = ("markdown", "json", "training")
+"""As `yuren_tui.store.transfer.ExportFormat`, which is not imported for `--help`."""
+
+_DEFAULT = SamplingParams()
+_IMAGES = ("auto", "off", "halfblock", "sixel", "kitty")
+_SETTINGS = {
+    "model": "model.name",
+    "load": "model.load",
+    "device": "model.device",
+    "preset": "model.preset",
+    "lang": "interface.language",
+    "theme": "interface.theme",
+    "images": "interface.images",
+    "user": "person.name",
+}
+_GOES_WITH = {
+    "list-chats": {"prompt", "is_json", "lang"},
+    "export": {"chat", "continues", "export_format", "lang"},
+    "import": {"lang"},
+    "install-starter": {"lang"},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """One call of `yuren-chat`. `model` is None for the starter; `theme` for the chat's own."""
+    """One call of `yuren-chat`.
 
-    prompt: str
-    model: str | None
-    load: LoadMode
-    device: Device
-    images: tuple[str, ...]
-    system: str
-    sampling: SamplingParams
-    is_plain: bool
-    is_json: bool
-    theme: str | None
-    installs_starter: bool
+    Attributes:
+        prompt: what to ask; empty for nothing. With "list-chats", what to search for.
+        pictures: to attach, as paths.
+        system: what the model is told first; None where a preset says it.
+        is_plain: no screen.
+        is_json: answers as JSON objects.
+        chat_id: the chat to go on with; None for another.
+        continues: go on with the last chat.
+        task: what the call is for.
+        file: of an export or import.
+        export_format: None for the one of the file's suffix.
+        given: settings by `table.key`, those that were typed.
+    """
+
+    prompt: str = ""
+    pictures: tuple[str, ...] = ()
+    system: str | None = None
+    is_plain: bool = False
+    is_json: bool = False
+    chat_id: int | None = None
+    continues: bool = False
+    task: Task = "talk"
+    file: Path | None = None
+    export_format: str | None = None
+    given: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def given_sampling(self) -> dict[str, Any]:
+        """The sampling that was typed, by the names of `SamplingParams`."""
+        table = "sampling."
+        return {
+            name.removeprefix(table): value
+            for name, value in self.given.items()
+            if name.startswith(table)
+        }
 
 
 def parse(arguments: Sequence[str] | None = None) -> ChatOptions | int:
@@ -53,7 +104,7 @@ def parse(arguments: Sequence[str] | None = None) -> ChatOptions | int:
 
     Raises:
         click.ClickException: an unknown option or value.
-        UsageError: a sampling parameter out of its range.
+        UsageError: a sampling parameter out of its range, or options that cannot go together.
     """
     parsed = _command.main(arguments, prog_name="yuren-chat", standalone_mode=False)
     return cast("ChatOptions | int", parsed)
@@ -91,50 +142,125 @@ def _sampling_options(command: _Command) -> _Command:
 @click.option("--model", metavar="DIR|HUB_ID", help="Model directory or hub id; else the starter.")
 @click.option("--load", type=click.Choice(get_args(LoadMode)), default="auto", help="Precision.")
 @click.option("--device", type=click.Choice(get_args(Device)), default="auto", help="Processor.")
-@click.option("--image", "images", metavar="PATH", multiple=True, help="A picture; repeatable.")
-@click.option("--system", metavar="TEXT", default="", help="What the model is told first.")
+@click.option("--image", "pictures", metavar="PATH", multiple=True, help="A picture; repeatable.")
+@click.option("--system", metavar="TEXT", help="Told to the model first, not a preset's own.")
+@click.option("--preset", metavar="NAME|FILE", help="Who the model is; a card too. [assistant]")
+@click.option("--user", metavar="NAME", help="What the model may call you: {{user}} in presets.")
+@click.option("--continue", "continues", is_flag=True, help="Go on with the last chat.")
+@click.option("--chat", metavar="ID", type=int, help="Go on with a chat; see --list-chats.")
 @_sampling_options
 @click.option("--stop", metavar="TEXT", multiple=True, help="End before this text; repeatable.")
 @click.option("--plain", "is_plain", is_flag=True, help="No screen: answers as plain lines.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object per answer; is plain.")
 @click.option("--lang", type=click.Choice(("auto", *LANGUAGES)), default="auto", help="Language.")
 @click.option("--theme", metavar="NAME", help="Colours of the chat.")
-@click.option("--install-starter", "installs_starter", is_flag=True, help="Install the starter.")
+@click.option(
+    "--images", type=click.Choice(_IMAGES), default="auto", help="How large pictures are drawn."
+)
+@click.option("--list-chats", is_flag=True, help="Print all chats, or those about PROMPT; --json.")
+@click.option(
+    "--export", metavar="FILE", help="Write --chat ID or --continue into a file; else all chats."
+)
+@click.option(
+    "--format", "export_format", type=click.Choice(FORMATS), help="Of --export; else by suffix."
+)
+@click.option("--import", "imported", metavar="FILE", help="Take in chats; ours or another's.")
+@click.option("--install-starter", is_flag=True, help="Install the starter.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
 def _command(
+    context: click.Context,
+    /,
     prompt: tuple[str, ...],
-    model: str | None,
-    load: LoadMode,
-    device: Device,
-    images: tuple[str, ...],
-    system: str,
-    stop: tuple[str, ...],
+    pictures: tuple[str, ...],
+    system: str | None,
+    continues: bool,
+    chat: int | None,
     is_plain: bool,
     is_json: bool,
-    lang: str,
-    theme: str | None,
-    installs_starter: bool,
-    **sampling: Any,
+    export: str | None,
+    export_format: str | None,
+    imported: str | None,
+    **values: Any,
 ) -> ChatOptions:
     """Talk to a multimodal LLaMA in the terminal.
 
-    With --plain or --json, on a dumb terminal, and where stdin or stdout is no terminal, PROMPT
-    and what is piped in are answered on stdout; with neither, it is a conversation in lines.
+    Chats are kept, and have a preset: who the model is. With --plain or --json, on a dumb
+    terminal, and where stdin or stdout is no terminal, PROMPT and what is piped in are answered
+    on stdout; that is not kept unless --continue or --chat says in which chat, and has a preset
+    only with --preset. With neither, it is a conversation in lines: /help shows its commands.
+
+    Options go before config.toml, which "yuren-chat" reads in its config directory.
     """
-    use_language(lang)
-    return ChatOptions(
+    use_language(values["lang"])
+    typed = _typed(context)
+    task, file = _task(typed, export, imported)
+    given = {name: values[parameter] for parameter, name in _SETTINGS.items() if parameter in typed}
+    for name in SamplingParams.__dataclass_fields__:
+        if name in typed:
+            value = values[name]
+            given[f"sampling.{name}"] = tuple(map(_as_text, value)) if name == "stop" else value
+    if "person.name" in given:
+        given["person.name"] = " ".join(_as_text(values["user"]).replace("\0", "").split())
+    options = ChatOptions(
         prompt=_as_text(" ".join(prompt)),
-        model=model,
-        load=load,
-        device=device,
-        images=images,
-        system=_as_text(system),
-        sampling=SamplingParams(stop=tuple(_as_text(text) for text in stop), **sampling),
+        pictures=pictures,
+        system=None if system is None else _as_text(system),
         is_plain=is_plain or is_json,
         is_json=is_json,
-        theme=theme,
-        installs_starter=installs_starter,
+        chat_id=chat,
+        continues=continues,
+        task=task,
+        file=file,
+        export_format=export_format,
+        given=given,
     )
+    SamplingParams(**options.given_sampling)
+    return options
+
+
+def _typed(context: click.Context) -> dict[str, str]:
+    """The parameters that were typed: their names in the code, and as people know them."""
+    return {
+        parameter.name: parameter.opts[0] if parameter.opts[0].startswith("-") else "PROMPT"
+        for parameter in context.command.params
+        if parameter.name is not None
+        and context.params.get(parameter.name) not in (None, ())
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _task(
+    typed: Mapping[str, str], export: str | None, imported: str | None
+) -> tuple[Task, Path | None]:
+    """What the call is for, once it is sure that its options can go together.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    tasks: dict[str, Task] = {
+        "list_chats": "list-chats",
+        "export": "export",
+        "imported": "import",
+        "install_starter": "install-starter",
+    }
+    asked = [name for name in tasks if name in typed]
+    if {"continues", "chat"} <= typed.keys():
+        raise _conflict("--continue", "--chat")
+    if "export_format" in typed and "export" not in typed:
+        raise UsageError(tr("cli.needs", option="--format", other="--export"))
+    if not asked:
+        return "talk", None
+    task = tasks[asked[0]]
+    for name, shown in typed.items():
+        if name != asked[0] and name not in _GOES_WITH[task]:
+            raise _conflict(f"--{task}", shown)
+    file = export if task == "export" else imported
+    return task, None if file is None else Path(file).expanduser()
+
+
+def _conflict(one: str, other: str) -> UsageError:
+    return UsageError(tr("cli.conflict", one=one, other=other), tr("cli.conflict_remedy"))
 
 
 def _as_text(argument: str) -> str:

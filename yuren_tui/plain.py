@@ -5,22 +5,17 @@ stdout holds the product and nothing else: the answer as it comes, or with `--js
 on one line at the end. Everything else, the progress of a load included, goes to stderr. A
 failure leaves stdout as it was (with `--json`: empty) and is told in one line there.
 
-On a terminal an answer is made harmless first (`yuren_tui.sanitize`), since an escape sequence
-would act. Into a pipe it goes as the model wrote it, since what reads there is a program that
-may want every character; only NUL, which ends a string for too many of them, is left out, and a
-lone surrogate, which UTF-8 cannot carry, becomes U+FFFD.
+A conversation is kept in the store. One answer is not, unless `--continue` or `--chat` says which
+chat it belongs to: it is asked by scripts, whose thousand questions are no memories.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import TextIO
 
 from yuren_core import errors
 from yuren_core.attachments import resolve_path
@@ -28,34 +23,27 @@ from yuren_core.errors import ModelNotFoundError, StorageError, UsageError, Yure
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Delta, Event, Exited, Failed
-from yuren_tui.diagnostics import LoadProgress
+from yuren_tui.diagnostics import LoadProgress, tell
 from yuren_tui.foreground import Foreground
 from yuren_tui.options import ChatOptions
-from yuren_tui.sanitize import sanitize
-from yuren_tui.session import Session, TurnStatus
+from yuren_tui.plain_output import AnswerWriter, answer_json
+from yuren_tui.sanitize import sanitize_line
+from yuren_tui.session import Session
+from yuren_tui.settings import Settings
 from yuren_tui.startup import choose_model, make_session
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 """The most that is read from standard input; no context holds as much."""
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_UNSEEN = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # JSON lets them stand; not we
-_FINISH_REASON: dict[TurnStatus, str] = {
-    "done": "stop",
-    "length": "length",
-    "stopped": "cancelled",
-    "failed": "failed",
-}
 
-
-def run_plain(options: ChatOptions) -> int:
+def run_plain(options: ChatOptions, settings: Settings) -> int:
     """Answer once, or talk in lines where there is no prompt and a terminal to ask at.
 
     Returns:
         The exit code.
 
     Raises:
-        UsageError: nothing to answer.
+        UsageError: nothing to answer, or a chat that is not there.
         ModelNotFoundError: no model is named, and no starter installed.
         YurenError: the model could not be loaded, or the answer failed.
     """
@@ -63,23 +51,29 @@ def run_plain(options: ChatOptions) -> int:
         raise StorageError(tr("plain.no_stdout"))
     prompt = add_input(options.prompt, _piped_input())
     talks = not prompt.strip() and sys.stdin is not None and sys.stdin.isatty()
-    if not talks and not prompt.strip() and not options.images:
+    if not talks and not prompt.strip() and not options.pictures:
         raise UsageError(tr("plain.no_prompt"), tr("plain.no_prompt_remedy"))
-    pictures = [open_picture(path) for path in options.images]
-    session = make_session(options)
-    session.choice = choose_model(options)
-    if session.choice is None:
+    pictures = [open_picture(path) for path in options.pictures]
+    choice = choose_model(settings)
+    if choice is None:
         raise ModelNotFoundError(tr("plain.no_model"), tr("plain.no_model_remedy"))
+    is_kept = talks or options.continues or options.chat_id is not None
+    session = make_session(options, settings, is_kept=is_kept)
+    session.choice = choice
     with Foreground() as foreground:
         try:
+            for notice in session.begin():
+                tell(sanitize_line(notice))
             if talks:
                 from yuren_tui.plain_conversation import Conversation
 
-                Conversation(session, foreground, is_json=options.is_json).run(pictures)
+                Conversation(
+                    session, foreground, is_json=options.is_json, editor=settings.interface.editor
+                ).run(pictures)
             else:
                 foreground.run(_answer_once(session, prompt, pictures, is_json=options.is_json))
         finally:
-            _end_process(session, foreground)
+            _end(session, foreground)
     return 0
 
 
@@ -99,19 +93,14 @@ def open_picture(path: str) -> ImagePart:
     return image_part(resolve_path(path))
 
 
-async def ask(
-    session: Session,
-    text: str,
-    images: Sequence[ImagePart],
-    *,
-    on_text: Callable[[str], None],
+async def hear(
+    session: Session, events: AsyncGenerator[Event, None], *, on_text: Callable[[str], None]
 ) -> None:
-    """Have one question answered; the answer is `session.turns[-1]` afterwards.
+    """Have an answer written; it is `session.turns[-1]` afterwards, where it has words.
 
     Args:
         session: the conversation.
-        text: the question.
-        images: its pictures, in order.
+        events: what `send`, `edit`, `retry` or `resume` of the session gives.
         on_text: called with each piece of the answer.
 
     Raises:
@@ -120,7 +109,7 @@ async def ask(
     progress = LoadProgress(sys.stderr)
     last: Event | None = None
     try:
-        async with aclosing(session.send(text, images)) as events:
+        async with aclosing(events):
             async for last in events:
                 progress.show(last)
                 if isinstance(last, Delta):
@@ -142,74 +131,13 @@ def failure_of(event: Failed | Exited) -> YurenError:
     return YurenError(event.message, event.hint, exit_code=cls.default_exit_code)
 
 
-class AnswerWriter:
-    """Writes answers to stdout, flushed piece by piece, one newline at the end of each."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_terminal = stream.isatty()
-        self._at_line_start = True
-
-    def write(self, text: str) -> None:
-        """The next piece of an answer.
-
-        Raises:
-            BrokenPipeError: the reader has had enough.
-            StorageError: the file that stdout is cannot take it.
-        """
-        shown = sanitize(text) if self._is_terminal else _for_pipe(text)
-        if not shown:
-            return
-        self._at_line_start = shown.endswith("\n")
-        try:
-            self._stream.write(shown)
-            self._stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise StorageError(
-                tr("plain.unwritable", reason=error.strerror or error),
-                tr("plain.unwritable_remedy"),
-            ) from error
-
-    def end_line(self) -> None:
-        """Begin a new line, where the last one has not ended."""
-        if not self._at_line_start:
-            self.write("\n")
-
-
-def answer_json(session: Session) -> str:
-    """The last answer with its counts, as one line of JSON; times in seconds."""
-    turn, ready = session.turns[-1], session.model.ready
-    assert ready is not None
-    answer = {
-        "text": turn.text,
-        "finish_reason": _FINISH_REASON[turn.status],
-        "prompt_tokens": turn.stats.prompt_tokens,
-        "cached_tokens": turn.stats.cached_tokens,
-        "completion_tokens": turn.stats.completion_tokens,
-        "dropped_turns": turn.stats.dropped_turns,
-        "ttft_s": round(turn.stats.ttft_s, 4),
-        "tokens_per_s": round(turn.stats.tokens_per_s, 2),
-        "load_s": round(ready.load_s, 3),
-        "model": ready.model,
-        "device": ready.device,
-        "dtype": ready.dtype,
-    }
-    line = _SURROGATES.sub("\ufffd", json.dumps(answer, ensure_ascii=False))
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
-
-
-def _for_pipe(text: str) -> str:
-    return _SURROGATES.sub("\ufffd", text).replace("\0", "")
-
-
 async def _answer_once(
     session: Session, prompt: str, pictures: Sequence[ImagePart], *, is_json: bool
 ) -> None:
     writer = AnswerWriter(sys.stdout)
     try:
-        await ask(session, prompt, pictures, on_text=_drop if is_json else writer.write)
+        events = session.send(prompt, pictures)
+        await hear(session, events, on_text=_drop if is_json else writer.write)
         if is_json:
             writer.write(answer_json(session))
         if not session.turns[-1].text:
@@ -236,7 +164,7 @@ def _piped_input() -> str:
     return data.decode("utf-8-sig", "replace").rstrip("\r\n")
 
 
-def _end_process(session: Session, foreground: Foreground) -> None:
+def _end(session: Session, foreground: Foreground) -> None:
     try:
         foreground.run(session.client.close())
     except BaseException:  # a second Ctrl+C: no time for manners
@@ -244,3 +172,5 @@ def _end_process(session: Session, foreground: Foreground) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         raise
+    finally:
+        session.close()

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A conversation in lines: for screen readers, dumb terminals, and who likes it plain.
 
-`You: ` asks, `Assistant: ` answers; nothing moves, nothing is written over. A failure is told on
-stderr and the conversation goes on. Ctrl+C during an answer stops it and keeps its words; Ctrl+C
-or Ctrl+D at `You: ` ends. With `--json` an answer is one object a line on stdout. Where stdout
-is not for the person alone, in a pipe or with `--json`, `You: ` goes to stderr.
-
-While the person types, no event loop runs: the line editor has the terminal for itself.
+`You: ` asks, `Assistant: ` (or a character's name) answers. A failure is told on stderr and the
+conversation goes on. Ctrl+C during an answer stops it and keeps its words; Ctrl+C or Ctrl+D at
+`You: ` ends. With `--json` an answer is one object a line on stdout. Where stdout is not for the
+person alone, in a pipe or with `--json`, `You: ` goes to stderr. All slash commands work.
 """
 
 from __future__ import annotations
@@ -14,39 +12,40 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
-from yuren_core.messages import ImagePart
-from yuren_core.protocol import Exited, Failed
-from yuren_tui.diagnostics import LoadProgress, tell, tell_error
+from yuren_core.messages import ImagePart, Role
+from yuren_tui.commands import CommandRunner, SessionContext, as_message, complete, parse
+from yuren_tui.diagnostics import tell, tell_error
 from yuren_tui.foreground import Foreground
-from yuren_tui.plain import AnswerWriter, answer_json, ask, failure_of, open_picture
-from yuren_tui.sanitize import sanitize_line
-from yuren_tui.session import Session
+from yuren_tui.plain_host import PlainHost
+from yuren_tui.plain_input import LineReader
+from yuren_tui.session import Session, Turn
 
 
 class Conversation:
     """Asks and answers until the person ends it.
 
     Args:
-        session: its `choice` is made; nothing is loaded yet.
+        session: its `choice` is made and it has begun; nothing is loaded yet.
         foreground: where the session's work runs.
         is_json: answers as JSON lines.
+        editor: the command of an external editor; empty for the usual one.
     """
 
-    def __init__(self, session: Session, foreground: Foreground, *, is_json: bool) -> None:
+    def __init__(
+        self, session: Session, foreground: Foreground, *, is_json: bool, editor: str = ""
+    ) -> None:
         self._session = session
         self._foreground = foreground
-        self._is_json = is_json
-        self._writer = AnswerWriter(sys.stdout)
-        self._asks_on_stdout = not is_json and sys.stdout.isatty()
-        self._pictures: list[ImagePart] = []
-        self._is_labelled = False
-        self._dropped_turns = 0
+        self._host = PlainHost(session, is_json=is_json, editor=editor)
+        self._runner = CommandRunner(self._host)
+        self._reader = LineReader(on_stdout=not is_json and sys.stdout.isatty())
 
     def run(self, pictures: Sequence[ImagePart] = ()) -> None:
         """Load the model, then talk until the person ends it.
@@ -57,129 +56,74 @@ class Conversation:
         Raises:
             YurenError: the model cannot be loaded; there is nobody to talk to.
         """
-        self._pictures = list(pictures)
-        self._foreground.run(self._load())
-        self._prepare_input()
+        assert self._session.choice is not None
+        self._foreground.run(self._host.load_model(self._session.choice))
+        self._reader.prepare(self._session.store.history.prompts, self._completions)
+        self._foreground.run(self._host.show_chat())
+        self._host.pictures += pictures
         with suppress(EOFError, KeyboardInterrupt):
-            while self._obey(self._read()):
-                pass
+            while not self._host.is_over:
+                self._obey(self._read())
             return
         tell("")  # the shell's prompt begins on a line of its own
 
-    async def _load(self) -> None:
-        assert self._session.choice is not None
-        progress = LoadProgress(sys.stderr)
-        try:
-            async for event in self._session.load(self._session.choice):
-                progress.show(event)
-        finally:
-            progress.end()
-        if isinstance(event, Failed | Exited):
-            raise failure_of(event)
-
-    # ------------------------------------------------------------ asking
-
-    def _prepare_input(self) -> None:
-        if reconfigure := getattr(sys.stdin, "reconfigure", None):
-            reconfigure(encoding="utf-8", errors="replace")
-        if self._asks_on_stdout:
-            with suppress(ImportError):
-                import readline  # noqa: F401 - arrow keys and history, by being imported
-
     def _read(self) -> str:
-        """What the person writes; lines that end in a backslash go on in the next."""
-        lines: list[str] = []
-        while True:
-            line = self._read_line(tr("plain.more" if lines else "plain.you"))
-            lines.append(line.removesuffix("\\"))
-            if not line.endswith("\\"):
-                return "\n".join(lines)
+        prefill, self._host.prefill = self._host.prefill, ""
+        if prefill and not self._reader.can_prefill:
+            self._host.show(prefill)
+        return self._reader.read(prefill)
 
-    def _read_line(self, asked: str) -> str:
-        if self._asks_on_stdout:
-            return input(asked)
-        if sys.stderr is not None:
-            sys.stderr.write(asked)
-            sys.stderr.flush()
-        if line := sys.stdin.readline():
-            return line.rstrip("\r\n")
-        raise EOFError
+    def _completions(self, line: str) -> list[str]:
+        found = complete(line, len(line), SessionContext(self._session))
+        return [line[: one.start] + one.value for one in found]
 
-    def _obey(self, line: str) -> bool:
-        """Do what a line says; False to end."""
-        word, _, rest = line.partition(" ")
-        match word:
-            case "/quit":
-                return False
-            case "/new":
-                self._session.new_chat()
-                self._pictures.clear()
-                tell(tr("plain.new_chat"))
-            case "/help":
-                tell(tr("plain.help").strip())
-            case "/image":
-                self._attach(rest)
-            case _ if word[:1] == "/" and word[1:].isalpha():
-                tell_error(tr("plain.unknown_command", command=word), tr("plain.command_remedy"))
-            case _ if line.strip() or self._pictures:
-                self._answer(line[1:] if line.startswith("//") else line)
-            case _:
-                pass
-        return True
+    # ------------------------------------------------------------ obeying
 
-    def _attach(self, path: str) -> None:
+    def _obey(self, line: str) -> None:
+        """Do what a line says: a command, a message, or nothing."""
         try:
-            picture = open_picture(path)
-            self._session.check_sendable(path, [*self._pictures, picture])
+            command = parse(line)
+            if command is not None:
+                self._attend(self._runner.run(command))
+            elif self._host.editing is not None:
+                self._say_otherwise(self._host.editing, as_message(line))
+            elif line.strip() or self._host.pictures:
+                self._ask(as_message(line))
         except YurenError as error:
             tell_error(error.message, error.hint)
-            return
-        self._pictures.append(picture)
-        tell(tr("plain.attached", path=sanitize_line(picture.path)))
 
-    # ------------------------------------------------------------ answering
-
-    def _answer(self, text: str) -> None:
-        before = len(self._session.turns)
-        self._is_labelled = False
+    def _ask(self, text: str) -> None:
+        before = {turn.id for turn in self._session.turns}
         try:
-            with self._stopping_on_interrupt():
-                self._foreground.run(self._ask(text))
-        except YurenError as error:
-            self._writer.end_line()
-            tell_error(error.message, error.hint)
-        else:
-            self._finish(stands=len(self._session.turns) > before)
-        if len(self._session.turns) > before:
-            self._pictures.clear()
+            self._attend(self._answer(text))
+        finally:
+            if any(turn.id not in before for turn in self._session.turns):
+                self._host.pictures.clear()
+        self._session.store.history.add_prompt(text)
 
-    async def _ask(self, text: str) -> None:
+    async def _answer(self, text: str) -> None:
         await self._session.client.ping()  # a process that died meanwhile is noticed here
-        await ask(self._session, text, self._pictures, on_text=self._write)
+        await self._host.show_answer(self._session.send(text, tuple(self._host.pictures)))
 
-    def _write(self, text: str) -> None:
-        if self._is_json:
+    def _say_otherwise(self, turn: Turn, text: str) -> None:
+        """Say a message anew, as a branch beside it."""
+        self._host.editing = None
+        if not text.strip() or text == turn.text:
+            tell(tr("plain.unchanged"))
             return
-        if not self._is_labelled:
-            self._writer.write(tr("plain.assistant"))
-            self._is_labelled = True
-        self._writer.write(text)
+        images = (*turn.images, *self._host.pictures)
+        self._host.pictures.clear()
+        if turn.role is Role.USER:
+            self._attend(self._host.show_answer(self._session.edit(turn.id, text, images)))
+            return
+        place = self._session.turns.index(turn)
+        self._session.chat.edit_in_place(turn.id, text)
+        self._attend(self._host.show_branch(self._session.turns[place]))
 
-    def _finish(self, *, stands: bool) -> None:
-        """End the lines of an answer, and say what is to be known of it."""
-        turn = self._session.turns[-1] if stands else None
-        if turn and self._is_json:
-            self._writer.write(answer_json(self._session))
-        elif turn and not turn.text:
-            self._write("\n")
-        self._writer.end_line()
-        if turn is None or turn.status == "stopped":
-            tell(tr("plain.stopped"))
-        elif turn.status == "length":
-            tell(tr("plain.cut"))
-        if turn and turn.stats.dropped_turns > self._dropped_turns:
-            self._dropped_turns = turn.stats.dropped_turns
-            tell(tr("plain.dropped", count=self._dropped_turns))
+    def _attend(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that Ctrl+C may stop."""
+        with self._stopping_on_interrupt():
+            self._foreground.run(work)
 
     @contextmanager
     def _stopping_on_interrupt(self) -> Iterator[None]:

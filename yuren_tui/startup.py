@@ -1,25 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From options to a session and a model: what screen and plain lines both begin with."""
+"""From options and settings to a session and a model: what screen and lines both begin with.
+
+The screen's first frame comes before the store, the presets and everything they import: both
+are given to the session as callables, and `Session.begin` is what calls them.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yuren_core.client import WORKER_COMMAND, ModelClient
+from yuren_core.i18n import language_of_locale, use_language
 from yuren_tui.options import ChatOptions, worker_command
-from yuren_tui.session import ModelChoice, Session
+from yuren_tui.session import ModelChoice, Profile, Session
+
+if TYPE_CHECKING:
+    from yuren_tui.presets import Preset
+    from yuren_tui.settings import LoadedSettings, Settings
+    from yuren_tui.store import Store
 
 
-def make_session(options: ChatOptions) -> Session:
-    """A session with nothing said yet, whose model process is not started."""
-    client = ModelClient(worker_command() or WORKER_COMMAND)
-    return Session(client, system_prompt=options.system, sampling=options.sampling)
+def read_settings(options: ChatOptions) -> LoadedSettings:
+    """The settings, what was typed before all else; their language is spoken from now on."""
+    from yuren_tui.settings import load_settings
+
+    loaded = load_settings(environment=os.environ, command_line=options.given)
+    use_language(loaded.settings.interface.language)
+    return loaded
 
 
-def choose_model(options: ChatOptions) -> ModelChoice | None:
-    """The model asked for, else the starter; None where neither is there."""
-    model = options.model
-    if model is None:
+def make_session(options: ChatOptions, settings: Settings, *, is_kept: bool = True) -> Session:
+    """A session with nothing said yet, whose model process is not started.
+
+    Args:
+        options: the command line.
+        settings: with what was typed in them.
+        is_kept: whether chats go into the store; otherwise they end with the session, and only a
+            preset that was typed is used: what a script asks must not depend on the day's date.
+    """
+    language = settings.interface.language
+    return Session(
+        ModelClient(worker_command() or WORKER_COMMAND),
+        store=open_store if is_kept else None,
+        profile=Profile(
+            settings.person.name,
+            settings.person.persona,
+            language_of_locale(os.environ) if language == "auto" else language,
+        ),
+        preset=_preset(options, settings, is_kept=is_kept),
+        system_prompt=options.system,
+        sampling=settings.sampling,
+        fixed_sampling=options.given_sampling,
+        opening=lambda session: _open(session, options),
+    )
+
+
+def choose_model(settings: Settings) -> ModelChoice | None:
+    """The model that is set, else the starter; None where neither is there."""
+    model = settings.model.name
+    if not model:
         from yuren_core.starter import is_installed, starter_dir
 
         if not is_installed():
@@ -27,4 +70,60 @@ def choose_model(options: ChatOptions) -> ModelChoice | None:
         model = str(starter_dir())
     elif model.startswith("~"):
         model = str(Path(model).expanduser())
-    return ModelChoice(model, options.load, options.device)
+    return ModelChoice(model, settings.model.load, settings.model.device)
+
+
+def open_store() -> Store:
+    """The person's chats.
+
+    Raises:
+        StorageError: they cannot be opened.
+    """
+    from yuren_tui.store import Store
+
+    return Store.open()
+
+
+def check_named(session: Session, options: ChatOptions) -> None:
+    """Refuse a chat or a preset that was named and is not there, before a screen is drawn.
+
+    Raises:
+        UsageError, PresetError, CardError, StorageError: what was named cannot be had.
+    """
+    if options.chat_id is not None:
+        session.store.chats.get(options.chat_id)
+    if "model.preset" in options.given:
+        _ = session.preset
+
+
+def _preset(
+    options: ChatOptions, settings: Settings, *, is_kept: bool
+) -> Callable[[], Preset] | None:
+    """Finds the preset of new chats; None where `--system` alone, or nobody, is to be played."""
+    is_typed = "model.preset" in options.given
+    if not is_typed and (options.system is not None or not is_kept):
+        return None
+    name = settings.model.preset
+
+    def find() -> Preset:
+        from yuren_tui.presets import PresetLibrary
+
+        library = PresetLibrary()
+        return library.resolve(name) if name else library.default()
+
+    return find
+
+
+def _open(session: Session, options: ChatOptions) -> None:
+    """Show the chat that was asked for; what was typed goes before what the chat remembers."""
+    if options.chat_id is not None:
+        session.open_chat(options.chat_id)
+    elif not (options.continues and session.continue_last()):
+        session.new_chat()
+        return
+    if "model.preset" in options.given and session.preset is not None:
+        session.use_preset(session.preset)
+    if options.system is not None:
+        session.system_prompt = options.system
+    if options.given_sampling:
+        session.sampling = replace(session.sampling, **options.given_sampling)

@@ -20,8 +20,10 @@ from yuren_core.sampling_params import SamplingParams
 from yuren_core.starter import starter_dir
 from yuren_tui import cli
 from yuren_tui.options import ChatOptions, parse, worker_command
-from yuren_tui.session import ModelChoice
-from yuren_tui.startup import choose_model, make_session
+from yuren_tui.presets import PresetLibrary
+from yuren_tui.session import ModelChoice, Profile, Session
+from yuren_tui.settings import Model
+from yuren_tui.startup import choose_model, make_session, read_settings
 
 Capture = pytest.CaptureFixture[str]
 HEAVY = ("torch", "transformers", "open_clip", "PIL", "textual", "rich", "asyncio", "numpy")
@@ -33,40 +35,77 @@ def parsed(*arguments: str) -> ChatOptions:
     return options
 
 
+def write_config(home: Path, text: str) -> None:
+    (home / "config").mkdir()
+    (home / "config" / "config.toml").write_text(text)
+
+
 # ---------------------------------------------------------------- what is understood
 
 
-def test_nothing_given_is_all_defaults() -> None:
-    options = parsed()
-    assert options == ChatOptions(
-        prompt="",
-        model=None,
-        load="auto",
-        device="auto",
-        images=(),
-        system="",
-        sampling=SamplingParams(),
-        is_plain=False,
-        is_json=False,
-        theme=None,
-        installs_starter=False,
-    )
+def test_nothing_given_is_nothing_but_defaults() -> None:
+    assert parsed() == ChatOptions()
 
 
 def test_everything_given_arrives() -> None:
     text = (
-        "--model m --load 8bit --device cpu --image a.png --image b.png --system S "
+        "--model m --load 8bit --device cpu --image a.png --image b.png --system S --preset poet "
         "--temperature 0.5 --top-p 0.8 --top-k 7 --min-p 0.1 --repetition-penalty 1.2 --seed 3 "
-        "--max-new-tokens 9 --stop X --stop Y --json --theme light What is this?"
+        "--max-new-tokens 9 --stop X --stop Y --json --theme light --images off --lang zh "
+        "--chat 12 What is this?"
     )
-    options = parsed(*text.split())
+    options = parsed(*text.split(), "--user", " Lin\nMei ")
     assert options.prompt == "What is this?"
-    assert (options.model, options.load, options.device) == ("m", "8bit", "cpu")
-    assert (options.images, options.system) == (("a.png", "b.png"), "S")
-    assert options.sampling == SamplingParams(0.5, 0.8, 7, 0.1, 1.2, 3, 9, ("X", "Y"))
+    assert (options.pictures, options.system) == (("a.png", "b.png"), "S")
+    assert (options.chat_id, options.continues, options.task) == (12, False, "talk")
     assert options.is_json
     assert options.is_plain
-    assert options.theme == "light"
+    settings = read_settings(options).settings
+    assert settings.sampling == SamplingParams(0.5, 0.8, 7, 0.1, 1.2, 3, 9, ("X", "Y"))
+    assert settings.model == Model("m", "8bit", "cpu", "poet")
+    assert settings.person.name == "Lin Mei"
+    assert (settings.interface.theme, settings.interface.images) == ("light", "off")
+
+
+def test_what_was_typed_goes_before_the_config_file_and_that_before_defaults(home: Path) -> None:
+    write_config(home, "[model]\nload = '8bit'\n[sampling]\ntop_k = 3\ntemperature = 1.5\n")
+    settings = read_settings(parsed("--load", "auto", "--temperature", "0.7")).settings
+    assert (settings.model.load, settings.sampling.temperature) == ("auto", 0.7)
+    assert (settings.sampling.top_k, settings.sampling.top_p) == (3, 0.9)
+
+
+def test_the_language_of_the_config_file_is_spoken(home: Path) -> None:
+    write_config(home, "[interface]\nlanguage = 'zh'\n")
+    assert chat("--plain", script=("--echo",)).err.startswith("错误：")
+    assert chat("--plain", "--lang", "en").err.startswith("Error: ")
+
+
+def test_a_fault_of_the_config_file_is_told_and_stops_nothing(home: Path) -> None:
+    write_config(home, "[sampling]\ntop_k = 'x'\n")
+    said = chat("hello", script=("--echo",))
+    assert (said.code, said.out) == (0, "hello\n")
+    assert "config.toml, line 2" in said.err
+    assert "top_k" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--continue --chat 3", "--continue and --chat"),
+        ("--list-chats --export a.md", "--list-chats and --export"),
+        ("--export a.md --system x", "--export and --system"),
+        ("--import a.json why", "--import and PROMPT"),
+        ("--install-starter --model m", "--install-starter and --model"),
+        ("--format json", "--format is of use only with --export"),
+        ("--format json --import a.json", "--format is of use only with --export"),
+    ],
+)
+def test_options_that_contradict_one_another_are_refused(
+    arguments: str, told: str, capsys: Capture
+) -> None:
+    assert cli.main(arguments.split()) == 2
+    out, err = capsys.readouterr()
+    assert (out, told in err) == ("", True)
 
 
 def test_the_sampling_reaches_the_model() -> None:
@@ -74,10 +113,41 @@ def test_the_sampling_reaches_the_model() -> None:
     assert said.out == "one two \n"
 
 
-def test_a_system_prompt_reaches_the_session() -> None:
-    session = make_session(parsed("--system", "Be brief.", "--seed", "3"))
+def begun(*arguments: str) -> Session:
+    options = parsed(*arguments)
+    session = make_session(options, read_settings(options).settings)
+    session.begin()
+    return session
+
+
+def test_a_system_prompt_stands_in_the_place_of_the_default_preset() -> None:
+    session = begun("--system", "Be brief.", "--seed", "3")
     assert session.messages()[0].text == "Be brief."
+    assert session.preset is None
     assert session.sampling.seed == 3
+    session.close()
+
+
+def test_a_chat_has_the_default_preset_and_the_person_s_name() -> None:
+    session = begun("--user", "Mei")
+    assert session.preset is not None
+    assert session.preset.id == "assistant"
+    assert session.profile == Profile("Mei", "", "en")
+    session.close()
+
+
+def test_sampling_that_was_typed_goes_before_the_preset_s_in_every_chat(home: Path) -> None:
+    presets = home / "config" / "presets"
+    presets.mkdir(parents=True)
+    for name in ("a", "b"):
+        (presets / f"{name}.toml").write_text(
+            f"name = '{name}'\nsystem = 'S'\n[sampling]\ntemperature = 1.9\ntop_k = 5\n"
+        )
+    session = begun("--preset", "a", "--temperature", "0")
+    assert (session.sampling.temperature, session.sampling.top_k) == (0, 5)
+    session.new_chat(PresetLibrary().get("b"))
+    assert (session.sampling.temperature, session.sampling.top_k) == (0, 5)
+    session.close()
 
 
 def test_arguments_that_are_no_utf_8_become_text() -> None:
@@ -103,22 +173,26 @@ def test_the_language_is_the_locale_s(
 # ---------------------------------------------------------------- which model
 
 
+def chosen(*arguments: str) -> ModelChoice | None:
+    return choose_model(read_settings(parsed(*arguments)).settings)
+
+
 def test_a_model_named_is_the_model() -> None:
-    choice = choose_model(parsed("--model", "owner/name", "--load", "4bit", "--device", "cuda"))
+    choice = chosen("--model", "owner/name", "--load", "4bit", "--device", "cuda")
     assert choice == ModelChoice("owner/name", "4bit", "cuda")
 
 
 def test_a_tilde_in_quotes_is_the_home() -> None:
-    choice = choose_model(parsed("--model", "~/models/mine"))
+    choice = chosen("--model", "~/models/mine")
     assert choice == ModelChoice(str(Path.home() / "models" / "mine"))
 
 
 def test_else_it_is_the_starter_where_it_is_there() -> None:
-    assert choose_model(parsed()) is None
+    assert chosen() is None
     starter_dir().mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         (starter_dir() / name).touch()
-    assert choose_model(parsed()) == ModelChoice(str(starter_dir()))
+    assert chosen() == ModelChoice(str(starter_dir()))
 
 
 def test_no_model_at_all_is_told_with_the_remedy() -> None:

@@ -17,7 +17,8 @@ from tests.tui.chat_process import chat, children_of, kill, start_chat, wait_unt
 from yuren_core.errors import StorageError
 from yuren_core.protocol import Loading, Ready
 from yuren_tui.diagnostics import LoadProgress
-from yuren_tui.plain import AnswerWriter, add_input
+from yuren_tui.plain import add_input
+from yuren_tui.plain_output import AnswerWriter
 
 SLOW = ("--answer", "word " * 200, "--token-delay", "0.05")
 FIELDS = {
@@ -123,7 +124,7 @@ def test_a_picture_for_a_blind_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_json_is_one_object_with_every_count() -> None:
-    said = chat("--json", "Hi there", script=("--answer", "It is Paris."))
+    said = chat("--json", "--system", "", "Hi there", script=("--answer", "It is Paris."))
     assert (said.code, said.err) == (0, "")
     assert said.out.count("\n") == 1
     answer = json.loads(said.out)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about the model and what it is told: preset, system prompt, pictures, settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, replace
+from typing import Any
+
+from yuren_core.errors import UsageError
+from yuren_core.i18n import tr
+from yuren_core.messages import Role
+from yuren_core.sampling_params import SamplingParams
+from yuren_tui.commands.host import CommandHost
+from yuren_tui.session import ContextUse, ModelChoice, Session
+from yuren_tui.settings.schema import BY_NAME, Entry
+
+SETTABLE = (*(field.name for field in fields(SamplingParams)), "user", "persona")
+"""What `/set` knows."""
+
+_PERSON = {"user": "name", "persona": "persona"}
+_EMPTY = ('""', "''", "“”")
+
+
+async def _preset(host: CommandHost, name: str) -> None:
+    from yuren_tui.presets import PresetLibrary
+
+    if not name:
+        await host.choose_preset()
+        return
+    session = host.session
+    preset = PresetLibrary().resolve(name)
+    if any(turn.role is Role.USER for turn in session.turns):
+        session.use_preset(preset)
+        host.say(tr("commands.preset_now", name=preset.name(session.profile.language)))
+        return
+    session.new_chat(preset)
+    host.say(tr("commands.preset_new", name=preset.name(session.profile.language)))
+    await host.show_chat()
+
+
+async def _system(host: CommandHost, text: str) -> None:
+    if text == "edit":
+        await host.edit_system()
+    elif text:
+        host.session.require_rest()
+        host.session.system_prompt = "" if text in _EMPTY else text
+        host.say(tr("commands.system_set"))
+    else:
+        host.show(host.session.system_prompt or tr("commands.no_system"))
+
+
+async def _image(host: CommandHost, path: str) -> None:
+    await host.attach(path)
+
+
+async def _set(host: CommandHost, argument: str) -> None:
+    name, _, text = argument.partition(" ")
+    if not argument:
+        host.show("\n".join(f"{name} = {shown_setting(host.session, name)}" for name in SETTABLE))
+        return
+    name = name.lower().replace("-", "_")
+    if name not in SETTABLE:
+        allowed = tr("settings.allowed", what=", ".join(SETTABLE))
+        raise UsageError(tr("settings.unknown", name=name), allowed)
+    if text.strip():
+        _change(host.session, name, text.strip())
+    host.say(f"{name} = {shown_setting(host.session, name)}")
+
+
+async def _model(host: CommandHost, reference: str) -> None:
+    if not reference:
+        await host.choose_model()
+        return
+    host.session.require_rest()
+    name = _reference(reference)
+    before = host.session.choice or ModelChoice(name)
+    await host.load_model(replace(before, model=name))
+
+
+async def _count(host: CommandHost, _: str) -> None:
+    use = await host.session.count()
+    if use is None:
+        raise UsageError(tr("commands.no_count"))
+    host.show(context_text(use))
+
+
+HANDLERS = {
+    "preset": _preset,
+    "system": _system,
+    "image": _image,
+    "set": _set,
+    "model": _model,
+    "count": _count,
+}
+
+
+def shown_setting(session: Session, name: str) -> str:
+    """The value of one of `SETTABLE`, as it would be typed."""
+    if name in _PERSON:
+        return session.profile.user_name if name == "user" else session.profile.persona
+    return _entry(name).kind.text(getattr(session.sampling, name))
+
+
+def context_text(use: ContextUse) -> str:
+    """What the context is full of, as lines."""
+    lines = [
+        f"{count:>7}  {tr(f'commands.context_{kind}')}"
+        for kind, count in use.by_kind.items()
+        if count
+    ]
+    full = tr("commands.context_full", used=use.prompt_tokens, length=use.context_length)
+    lines += [f"{use.answer_tokens:>7}  {tr('commands.context_answer')}", full]
+    if use.drops_examples:
+        lines.append(tr("commands.context_drops_examples"))
+    if use.dropped_turn_ids:
+        lines.append(tr("commands.context_drops", count=len(use.dropped_turn_ids)))
+    return "\n".join(lines)
+
+
+def _reference(text: str) -> str:
+    return os.path.expanduser(text.strip("\"'"))  # noqa: PTH111 - a hub id is no path
+
+
+def _change(session: Session, name: str, text: str) -> None:
+    entry = _entry(name)
+    said = "" if text in (*_EMPTY, "none") and name in ("seed", "stop", *_PERSON) else text
+    try:
+        value: Any = entry.kind.parse(said)
+    except ValueError:
+        allowed = tr("settings.allowed", what=entry.kind.allowed())
+        raise UsageError(tr("settings.wrong_value", name=name, value=text), allowed) from None
+    if name not in _PERSON:
+        session.sampling = replace(session.sampling, **{name: value})
+        return
+    changed: dict[str, Any] = {"user_name" if name == "user" else name: value}
+    session.profile = session.chat.profile = replace(session.profile, **changed)
+
+
+def _entry(name: str) -> Entry:
+    return BY_NAME[f"person.{_PERSON[name]}" if name in _PERSON else f"sampling.{name}"]
