@@ -55,7 +55,7 @@ class SettingsScreen(TranslatedModal[Settings | None]):
     """
 
     CSS_PATH = "settings.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012 - as Screen types it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Screen types it
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("ctrl+s", "save", "settings.save", show=True, priority=True),
         bind("f4", "keys", "settings.keys", show=True),

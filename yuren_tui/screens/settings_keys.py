@@ -21,7 +21,8 @@ from yuren_tui.screens.key_table import Row, conflicts, key_table, keys_of
 from yuren_tui.settings import Keys, checked_keys
 from yuren_tui.widgets.choices import Choices
 
-_KEYS_WIDTH = 30
+_KEYS_WIDTH = 30  # columns
+_NARROW = 76  # columns of a terminal that leaves no room for the ids
 
 
 class KeysScreen(TranslatedModal[Keys | None]):
@@ -108,8 +109,10 @@ class KeysScreen(TranslatedModal[Keys | None]):
     def _line(self, row: Row) -> Content:
         keys = ", ".join(keys_of(row, self._keys))
         mark = "● " if row.binding in self._keys else "  "
-        gap = " " * max(2, _KEYS_WIDTH - Content(keys).cell_length)
-        where = (f"  {row.binding}", "$foreground 40%")
+        is_narrow = self.app.size.width < _NARROW
+        width = _KEYS_WIDTH // 2 if is_narrow else _KEYS_WIDTH
+        gap = " " * max(2, width - Content(keys).cell_length)
+        where = ("" if is_narrow else f"  {row.binding}", "$foreground 40%")
         return Content.assemble((mark, "$accent"), (keys, "$primary"), gap, row.words, where)
 
 

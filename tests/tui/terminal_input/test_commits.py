@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import codecs
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,6 +99,51 @@ async def test_a_commit_by_enter_does_not_send(tmp_path: Path) -> None:
         assert chat.questions == []
         await into_prompt(chat, b"\x1b[13u")
         await chat.until(lambda: chat.questions == [f"好{TEXT}"])
+
+
+APP = """
+import sys
+from pathlib import Path
+from textual.app import App
+from textual.widgets import TextArea
+from yuren_tui.terminal.commits import install
+class Chat(App):
+    def compose(self):
+        yield TextArea()
+    def on_mount(self):
+        self.query_one(TextArea).focus()
+        self.notify("READY")
+    def on_text_area_changed(self, event):
+        Path(sys.argv[1]).write_text(event.text_area.text, encoding="utf-8")
+install()
+Chat().run()
+"""
+
+
+def test_a_commit_in_a_terminal_of_its_own(tmp_path: Path) -> None:
+    """Through the driver's own thread and decoder, in several writes."""
+    written = tmp_path / "text"
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", APP, str(written)],
+        env={**os.environ, "TERM": "xterm-256color"},
+        dimensions=(24, 80),
+        timeout=20,
+    )
+    try:
+        child.expect("READY")
+        for piece in [*pieces(kitty(TEXT), 64), *pieces(TEXT.encode(), 10)]:
+            child.send(piece)
+            time.sleep(0.01)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with suppress(pexpect.TIMEOUT):
+                child.read_nonblocking(65536, timeout=0.05)
+            if written.exists() and written.read_text(encoding="utf-8") == TEXT * 2:
+                break
+        assert written.read_text(encoding="utf-8") == TEXT * 2
+    finally:
+        child.close(force=True)
 
 
 def test_the_parser_alone_loses_long_commits() -> None:
