@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -197,6 +199,15 @@ Chat().run()
 """
 
 
+def wait_for_all(child: pexpect.spawn, *patterns: str) -> None:
+    """Wait until all have been written, in whatever order."""
+    output, end = "", time.monotonic() + 20
+    while not all(re.search(pattern, output) for pattern in patterns):
+        assert time.monotonic() < end, output[-2000:]
+        with suppress(pexpect.TIMEOUT):
+            output += child.read_nonblocking(65536, timeout=0.1)
+
+
 @pytest.mark.parametrize(
     ("environment", "answer", "drawn"),
     [
@@ -221,8 +232,7 @@ def test_in_a_terminal(picture: Path, environment: dict[str, str], answer: str, 
         if answer:
             child.expect(re.escape("\x1b[c"))
             child.send(answer)
-        child.expect(drawn)
-        child.expect("300 × 200")
+        wait_for_all(child, drawn, "300 × 200")
         child.send("\x1b[27u")
         child.expect("TEXT=''")
     finally:
