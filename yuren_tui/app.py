@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -46,7 +46,9 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
     """
 
     # Textual loads no stylesheet of a default screen itself.
-    CSS_PATH = Path(__file__).parent / "screens" / "chat.tcss"
+    CSS_PATH: ClassVar = [
+        Path(__file__).parent / "screens" / name for name in ("chat.tcss", "chat_turns.tcss")
+    ]
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("f1", "help", "app.help", show=True),
@@ -82,8 +84,12 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         chat = self._chat
-        commands = {
+        commands: dict[str, Callable[[], object]] = {
             "new": chat.action_new_chat,
+            "chats": chat.action_chats,
+            "back": chat.action_back,
+            "tree": chat.action_tree,
+            "undo_delete": chat.action_undo_delete,
             "attach": chat.action_attach,
             "sampling": chat.action_sampling,
             "stop": chat.action_stop,
@@ -97,18 +103,22 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
             yield SystemCommand(tr(f"command.{name}"), tr(f"command_help.{name}"), action)
 
     async def run_async(self, *args: object, **options: object) -> None:
-        """Run, and end the model process afterwards, with the terminal given back already."""
+        """Run; afterwards, with the terminal given back already, keep what is unsent and end the
+        model process."""
         try:
             return await super().run_async(*args, **options)  # type: ignore[arg-type]
         finally:
             await self._session.client.close()
+            self._chat.keep_all()
+            self._session.close()
 
     def action_help(self) -> None:
         """Show all keys."""
         from yuren_tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.screen.active_bindings))
+            more = {} if self.screen is not self._chat else self._chat.unfocused_bindings
+            self.push_screen(HelpScreen(self.screen.active_bindings, more))
 
     def action_toggle_theme(self) -> None:
         """Change between light and dark."""

@@ -107,8 +107,8 @@ async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
         await chat.ready()
         await chat.ask("Hello")
         await chat.pilot.press("ctrl+n")
-        await chat.pilot.pause()
-        assert (chat.questions, chat.answers, chat.session.turns) == ([], [], [])
+        await chat.until(lambda: not chat.questions)
+        assert (chat.answers, chat.session.turns) == ([], [])
         assert "yuren" in chat.screen_text()
 
 

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from tests.tui.chat_app import running
 from yuren_core.protocol import Delta
 from yuren_tui.widgets.messages import AssistantMessage
+from yuren_tui.widgets.turn_view import TurnView
 
 CONTROLS = "\x1b[31mred\x1b]52;c;aGFjaw==\x07 \x00 \x9b2J [b]bold[/b] [@click=app.quit]x[/]"
 
@@ -50,7 +51,7 @@ async def test_sequences_and_markup_are_shown_and_do_nothing(tmp_path: Path) -> 
 async def test_odd_markdown_in_pieces_breaks_nothing(tmp_path: Path, text: str) -> None:
     async with running(tmp_path / "log", "--answer", "After.") as chat:
         await chat.ready()
-        view = AssistantMessage("model", "")
+        view = AssistantMessage(TurnView(0, False, "model", "", ending=None))
         await chat.chat.transcript._column.mount(view)
         size = max(1, len(text) // 40)
         for start in range(0, len(text), size):
@@ -67,7 +68,7 @@ async def test_odd_markdown_in_pieces_breaks_nothing(tmp_path: Path, text: str) 
 async def test_a_line_of_a_megabyte_does_not_hang_and_is_kept_whole(tmp_path: Path) -> None:
     async with running(tmp_path / "log") as chat:
         await chat.ready()
-        view = AssistantMessage("model", "")
+        view = AssistantMessage(TurnView(0, False, "model", "", ending=None))
         await chat.chat.transcript._column.mount(view)
         start = time.perf_counter()
         for _ in range(10):
@@ -93,7 +94,7 @@ async def test_a_question_of_a_megabyte(tmp_path: Path) -> None:
 async def test_two_hundred_tokens_a_second_leave_the_keys_alive(tmp_path: Path) -> None:
     async with running(tmp_path / "log") as chat:
         await chat.ready()
-        view = AssistantMessage("model", "")
+        view = AssistantMessage(TurnView(0, False, "model", "", ending=None))
         await chat.chat.transcript._column.mount(view)
         slowest = 0.0
         for number in range(200):

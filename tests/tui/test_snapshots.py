@@ -16,8 +16,8 @@ from yuren_core.protocol import Ready
 from yuren_tui.app import ChatApp
 from yuren_tui.screens.file_picker import PictureTree
 from yuren_tui.session import ModelState, Session
-from yuren_tui.widgets.messages import AssistantMessage
 from yuren_tui.widgets.picture import ThumbnailView
+from yuren_tui.widgets.turn_view import TurnView
 
 SIZES = [(80, 24), (120, 40)]
 CAT = Path(__file__).parents[2] / "assets" / "pictures" / "cat.png"
@@ -76,14 +76,15 @@ async def converse(pilot: Pilot[None], language: str = "en") -> None:
     chat = app._chat
     from yuren_tui.attaching import read_pictures
 
+    await chat.is_open.wait()
     pictures, _ = await read_pictures([CAT])
     question = "Which city is it?" if language == "en" else "这是哪座城市？"
-    exchange = chat.transcript.add_exchange(question, pictures, 18, name=READY.model, waiting="…")
-    await pilot.pause()
-    view = exchange[1]
-    assert isinstance(view, AssistantMessage)
-    view.append(ANSWER[language])
-    view.ending = "stopped"
+    you = "You" if language == "en" else "你"
+    views = [
+        TurnView(1, True, you, question, tuple(pictures), picture_cost=18),
+        TurnView(2, False, READY.model, ANSWER[language], ending="stopped"),
+    ]
+    await chat.transcript.show(views)
     chat.pictures.pictures = tuple(pictures)
     await settled(pilot)
 

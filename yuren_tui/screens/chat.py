@@ -6,12 +6,11 @@ What is said and what may happen next is the session's to decide; this screen dr
 
 from __future__ import annotations
 
-import asyncio
 import gc
+import time
 from collections.abc import Sequence
-from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -22,25 +21,23 @@ from textual.widgets import Footer
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
-from yuren_core.protocol import Completed, Delta, Event, Exited, Failed
-from yuren_core.protocol import Prompt as PromptRead
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
+from yuren_tui.screens.chat_memory import MemoryScreen
 from yuren_tui.screens.chat_panels import PanelScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
 from yuren_tui.widgets.status_bar import StatusBar
+from yuren_tui.widgets.title_bar import TitleBar
 from yuren_tui.widgets.transcript import Transcript
 
-if TYPE_CHECKING:  # not needed for the first frame
-    from yuren_tui.widgets.messages import AssistantMessage, Ending
-
 _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
+_STOPPED_S = 0.6  # an Esc so soon after one that stopped an answer was meant for the answer, too
 
 
-class ChatScreen(PanelScreen):
+class ChatScreen(PanelScreen, MemoryScreen):
     """One conversation.
 
     Args:
@@ -54,6 +51,7 @@ class ChatScreen(PanelScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 - as Screen types it
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("escape", "stop", "chat.stop", show=True),
+        bind("escape", "swap_focus", "turns.swap"),
         bind("ctrl+n", "new_chat", "chat.new", show=True),
         bind("ctrl+o", "attach", "chat.attach", show=True),
         bind("f2", "sampling", "chat.sampling", show=True),
@@ -74,8 +72,10 @@ class ChatScreen(PanelScreen):
     ) -> None:
         super().__init__(session, choice)
         self._first = (tuple(images), prompt)
+        self._stopped_at = 0.0
 
     def compose(self) -> ComposeResult:
+        yield TitleBar(id="title")
         yield Transcript(self.placeholder(), id="transcript")
         yield PictureBar(id="pictures")
         yield PromptArea(id="prompt")
@@ -109,22 +109,30 @@ class ChatScreen(PanelScreen):
     # ------------------------------------------------------------ actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self._session.is_answering if action == "stop" else True
+        if action in ("stop", "swap_focus"):
+            return self._session.is_answering is (action == "stop")
+        return True
 
     async def action_stop(self) -> None:
         """Stop the answer; what is there stands."""
+        self._stopped_at = time.monotonic()
         await self._session.stop()
 
+    def action_swap_focus(self) -> None:
+        """From writing to the messages, and back."""
+        if not self.prompt.has_focus:
+            self.prompt.focus()
+        elif time.monotonic() - self._stopped_at > _STOPPED_S:
+            self.action_to_turns()
+
+    @work(group="open", exclusive=True)
     async def action_new_chat(self) -> None:
         """Begin anew."""
         try:
-            self._session.new_chat()
+            await self.is_open.wait()
+            await self.new_chat()
         except YurenError as error:
             self.complain(error)
-            return
-        await self.transcript.clear()
-        self.show_status()
-        self.prompt.focus()
 
     def action_attach(self) -> None:
         """Choose a picture from the disk."""
@@ -154,13 +162,13 @@ class ChatScreen(PanelScreen):
         """Scroll the transcript a page down."""
         self.transcript.turns.scroll_page_down(animate=False)
 
-    def action_top(self) -> None:
+    async def action_top(self) -> None:
         """Go to the first line."""
-        self.transcript.turns.scroll_home(animate=False)
+        await self.transcript.turns.action_first()
 
-    def action_bottom(self) -> None:
+    async def action_bottom(self) -> None:
         """Go to the newest line and follow it."""
-        self.transcript.turns.action_bottom()
+        await self.transcript.turns.action_bottom()
 
     async def action_interrupt(self) -> None:
         """Copy what is selected, else stop the answer, else ask whether to quit."""
@@ -183,6 +191,7 @@ class ChatScreen(PanelScreen):
         self.set_interval(_LOOK_EVERY_S, self.look)
         if self._care.choice is None:
             self.query_one("#install").focus()
+        await self.open_first()
         if prompt:
             self.prompt.put_back(prompt)
         if await self._attach_pictures(images) and prompt:
@@ -195,6 +204,7 @@ class ChatScreen(PanelScreen):
 
     async def _attach_pictures(self, paths: Sequence[str | Path]) -> bool:
         parts, errors = await read_pictures(paths)
+        self.name_pictures(parts)
         bar = self.pictures
         bar.pictures = (*bar.pictures, *(part for part in parts if part not in bar.pictures))
         for error in errors:
@@ -203,49 +213,18 @@ class ChatScreen(PanelScreen):
             self.say(tr("chat.blind_warning"), tr("session.blind_remedy"), severity="warning")
         return not errors
 
-    @work(group="answer", exclusive=True)
+    @work(group="answer")
     async def _answer(self, text: str, images: tuple[ImagePart, ...]) -> None:
+        stands = False
         try:
-            await self._exchange(text, images)
+            await self.is_open.wait()
+            stands = await self.show_answer(self._session.send(text, images))
         except YurenError as error:
-            self._give_back(text, images)
             self.complain(error)
+        if not stands:
+            self._give_back(text, images)
         self.refresh_bindings()
         self.show_status()
-
-    async def _exchange(self, text: str, images: tuple[ImagePart, ...]) -> None:
-        async with aclosing(self._session.send(text, images)) as events:
-            first = asyncio.ensure_future(anext(events))
-            await asyncio.sleep(0)  # the session now has the exchange, or has refused it
-            if first.done() and (refused := first.exception()):
-                raise refused
-            question, answer = self._session.turns[-2:]
-            asked, view = self.transcript.add_exchange(
-                question.text,
-                images,
-                self.pictures.cost,
-                name=self._model_name,
-                waiting=self._waiting(),
-            )
-            self.refresh_bindings()
-            event: Event = await first
-            self._show_answer(view, event)
-            async for event in events:
-                self._show_answer(view, event)
-        if answer in self._session.turns:
-            view.ending = cast("Ending", answer.status)
-        else:
-            await self.transcript.take_back(asked, view)
-            self._give_back(text, images)
-        match event:
-            case Completed():
-                self._care.forgive()
-            case Failed():
-                self.say(event.message, event.hint, severity="error")
-            case Exited():
-                self.mourn(event)
-            case _:
-                pass
 
     # ------------------------------------------------------------ drawing
 
@@ -263,15 +242,3 @@ class ChatScreen(PanelScreen):
     def _give_back(self, text: str, images: tuple[ImagePart, ...]) -> None:
         self.prompt.put_back(text)
         self.pictures.pictures = (*images, *self.pictures.pictures)
-
-    def _show_answer(self, view: AssistantMessage, event: Event) -> None:
-        match event:
-            case Delta():
-                view.append(event.text)
-                return
-            case PromptRead() if event.dropped_turns:
-                self.say(tr("chat.dropped", count=event.dropped_turns), severity="warning")
-            case _:
-                pass
-        view.waiting = self._waiting()
-        self.show_status()

@@ -76,10 +76,17 @@ class ModelScreen(TranslatedScreen[None]):
         """Where the person writes."""
         return self.query_one(PromptArea)
 
-    def say(self, message: str, hint: str = "", *, severity: Severity = "information") -> None:
-        """Show a short message for a while."""
+    def say(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        severity: Severity = "information",
+        timeout: float | None = None,
+    ) -> None:
+        """Show a short message for a while, in seconds."""
         words = sanitize("\n".join(filter(None, (message, hint))))
-        self.notify(words, severity=severity, markup=False, timeout=8 if hint else 5)
+        self.notify(words, severity=severity, markup=False, timeout=timeout or (8 if hint else 5))
 
     def complain(self, error: YurenError) -> None:
         """Show an error that changed nothing."""

@@ -17,8 +17,8 @@ from yuren_tui.bindings import bind, translate
 from yuren_tui.screens.base import TranslatedModal
 
 _GROUPS = (
-    *("prompt", "chat", "app", "chip", "transcript", "edit", "modal", "sampling", "picker"),
-    *("system", "list", "meter"),
+    *("prompt", "chat", "app", "chip", "turns", "transcript", "editor", "edit", "modal"),
+    *("chats", "tree", "sampling", "picker", "system", "list", "meter"),
 )
 _KEYS_WIDTH = 26
 

@@ -1,105 +1,167 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in the transcript: a question, an answer, a notice."""
+"""What stands in the transcript: a question, an answer, a notice.
+
+A message is edited where it stands: the editor takes the place of its words until it is done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from textual.app import ComposeResult
 from textual.containers import HorizontalGroup, VerticalGroup
 from textual.content import Content
 from textual.reactive import reactive
+from textual.widget import Widget
 from textual.widgets import Static
 
 from yuren_core.i18n import tr
-from yuren_core.messages import ImagePart
 from yuren_tui.sanitize import LineLimiter, sanitize
 from yuren_tui.widgets.picture import SentPicture
+from yuren_tui.widgets.turn_view import Ending, TurnView
 
 if TYPE_CHECKING:
     from yuren_tui.widgets.markdown import StreamedMarkdown
+    from yuren_tui.widgets.turn_editor import TurnEditor
 
-Ending = Literal["done", "length", "stopped", "failed"]
 Severity = Literal["information", "warning", "error"]
 
 
-class UserMessage(VerticalGroup):
-    """What the person wrote, as it was written, under its pictures.
+class TurnMessage(VerticalGroup):
+    """One message: a line that says whose it is, then what was said.
 
     Args:
-        text: the words.
-        pictures: attached pictures, in order.
-        cost: tokens of one picture; None where it is not known.
+        view: what it shows.
     """
 
-    def __init__(
-        self, text: str, pictures: Sequence[ImagePart] = (), cost: int | None = None
-    ) -> None:
+    view: reactive[TurnView] = reactive(TurnView(0, True, "", ""), init=False)
+
+    def __init__(self, view: TurnView) -> None:
         super().__init__()
-        limiter = LineLimiter(total=20_000)
-        self._words = limiter.feed(sanitize(text))
-        self._hidden = limiter.hidden
-        self._pictures = tuple(pictures)
-        self._cost = cost
+        self.set_reactive(TurnMessage.view, view)
+
+    @property
+    def turn_id(self) -> int:
+        """Which message it is."""
+        return self.view.id
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(tr("chat.you")), classes="role")
-        if self._pictures:
-            with HorizontalGroup(classes="pictures"):
-                for picture in self._pictures:
-                    yield SentPicture(picture, self._cost)
-        yield Static(Content(self._words), classes="words")
-        if self._hidden:
-            yield Static(Content(tr("chat.not_shown", count=self._hidden)), classes="remark")
+        yield Static(self._head(), classes="role")
+        yield from self.compose_body()
+
+    def compose_body(self) -> Iterator[Widget]:
+        """What stands below the line that says whose it is."""
+        yield from ()
+
+    async def draw(self) -> None:
+        """Show all words at once; to be awaited after mounting."""
+
+    def watch_view(self, view: TurnView) -> None:
+        self.query_one(".role", Static).update(self._head())
+
+    async def edit(self, editor: TurnEditor) -> None:
+        """Let an editor take the place of the words."""
+        self.add_class("-edited")
+        await self.mount(editor)
+        editor.focus()
+
+    async def end_edit(self) -> None:
+        """Show the words again."""
+        self.remove_class("-edited")
+        await self.query("TurnEditor").remove()
+
+    def _head(self) -> Content:
+        view = self.view
+        parts: list[str | tuple[str, str]] = [view.name]
+        if view.count > 1:
+            parts.append((f"  ‹ {view.index}/{view.count} ›", "$accent not bold"))
+        if view.is_pinned:
+            parts.append((f"  ◆ {tr('turns.pinned')}", "$accent not bold"))
+        if view.has_edit:
+            parts.append((f"  ✎ {tr('turns.has_edit')}", "$warning not bold"))
+        return Content.assemble(*parts)
 
 
-class AssistantMessage(VerticalGroup):
-    """An answer that is being written, and then how it ended.
+class UserMessage(TurnMessage):
+    """What the person wrote, as it was written, under its pictures."""
+
+    def compose_body(self) -> Iterator[Widget]:
+        limiter = LineLimiter(total=20_000)
+        words = limiter.feed(sanitize(self.view.text))
+        if self.view.pictures:
+            names = [*self.view.picture_names, *[""] * len(self.view.pictures)]
+            pictures = [
+                SentPicture(part, self.view.picture_cost, name)
+                for part, name in zip(self.view.pictures, names, strict=False)
+            ]
+            yield HorizontalGroup(*pictures, classes="pictures")
+        yield Static(Content(words), classes="words")
+        if limiter.hidden:
+            yield Static(Content(tr("chat.not_shown", count=limiter.hidden)), classes="remark")
+
+    def watch_view(self, view: TurnView) -> None:
+        super().watch_view(view)
+        for picture in self.query(SentPicture):
+            picture.cost = view.picture_cost
+
+
+class AssistantMessage(TurnMessage):
+    """An answer, whole or being written, and how it ended.
 
     Args:
-        name: the model's name.
+        view: what it shows; its text is what has been written so far.
         waiting: what is said until the first words come.
     """
 
     ending: reactive[Ending | None] = reactive(None, init=False)
     waiting: reactive[str] = reactive("", init=False)
 
-    def __init__(self, name: str, waiting: str) -> None:
-        super().__init__()
-        self._role = name
+    def __init__(self, view: TurnView, waiting: str = "") -> None:
+        super().__init__(view)
         self._limiter = LineLimiter()
-        self._has_words = False
+        self._has_words = bool(view.text)
+        self._words = self._limiter.feed(sanitize(view.text))
         self.set_reactive(AssistantMessage.waiting, waiting)
+        self.set_reactive(AssistantMessage.ending, view.ending)
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> Iterator[Widget]:
         from yuren_tui.widgets.markdown import StreamedMarkdown
 
-        yield Static(Content(self._role), classes="role")
         yield StreamedMarkdown()
-        yield Static(Content(self.waiting), classes="remark")
+        remark = Static(Content(self._remark), classes="remark")
+        remark.display = bool(self._remark)
+        yield remark
 
     def on_mount(self) -> None:
-        self.run_worker(self._body.pump(), group="stream", exclusive=True)
+        self.set_class(self.ending == "failed", "-failed")
+        if self.ending is None:
+            self.run_worker(self._body.pump(), group="stream", exclusive=True)
+
+    async def draw(self) -> None:
+        """Show the words that there are; those that come are drawn as they come."""
+        if self._words:
+            await self._body.update(self._words)
 
     def append(self, text: str) -> None:
         """Add words of the model's."""
         if not self._has_words:
             self._has_words = True
-            self._remark("")
+            self._show_remark()
         if piece := self._limiter.feed(sanitize(text)):
             self._body.write(piece)
 
-    def watch_waiting(self, waiting: str) -> None:
-        if not self._has_words:
-            self._remark(waiting)
+    def watch_view(self, view: TurnView) -> None:
+        super().watch_view(view)
+        if view.ending is not None:
+            self.ending = view.ending
+
+    def watch_waiting(self) -> None:
+        self._show_remark()
 
     def watch_ending(self, ending: Ending | None) -> None:
         self._body.close()
-        remarks = [tr(f"chat.ending_{ending}")] if ending in ("length", "stopped", "failed") else []
-        if self._limiter.hidden:
-            remarks.append(tr("chat.not_shown", count=self._limiter.hidden))
-        self._remark("  ·  ".join(remarks))
+        self._show_remark()
         self.set_class(ending == "failed", "-failed")
 
     @property
@@ -108,10 +170,19 @@ class AssistantMessage(VerticalGroup):
 
         return self.query_one(StreamedMarkdown)
 
-    def _remark(self, words: str) -> None:
+    @property
+    def _remark(self) -> str:
+        if self.ending is None:
+            return "" if self._has_words else self.waiting
+        remarks = [tr(f"chat.ending_{self.ending}")] if self.ending != "done" else []
+        if self._limiter.hidden:
+            remarks.append(tr("chat.not_shown", count=self._limiter.hidden))
+        return "  ·  ".join(remarks)
+
+    def _show_remark(self) -> None:
         remark = self.query_one(".remark", Static)
-        remark.update(Content(words))
-        remark.display = bool(words)
+        remark.update(Content(self._remark))
+        remark.display = bool(self._remark)
 
 
 class Notice(VerticalGroup):

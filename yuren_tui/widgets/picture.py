@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -25,11 +26,13 @@ from yuren_tui.bindings import bind
 from yuren_tui.sanitize import sanitize_line
 
 NAME_LIMIT = 28
+_HASH = re.compile(r"[0-9a-f]{64}\b")
 
 
 def shown_name(path: str) -> str:
-    """A file's name as it may be shown."""
-    return sanitize_line(Path(path).name, limit=NAME_LIMIT)
+    """A file's name as it may be shown; one out of the store has none but its hash."""
+    name = Path(path).name
+    return "" if _HASH.match(name) else sanitize_line(name, limit=NAME_LIMIT)
 
 
 class ThumbnailView(Widget):
@@ -121,7 +124,8 @@ class PictureChip(HorizontalGroup, can_focus=True):
         yield RemoveCross()
 
     def watch_cost(self, cost: int | None) -> None:
-        self.query_one(".cost", Static).update(Content(_cost(cost)))
+        for shown in self.query(".cost").results(Static):  # none before it is composed
+            shown.update(Content(_cost(cost)))
 
     @on(events.Click, "RemoveCross")
     def _cross_clicked(self, event: events.Click) -> None:
@@ -146,9 +150,10 @@ class SentPicture(VerticalGroup):
 
     cost: reactive[int | None] = reactive(None, init=False)
 
-    def __init__(self, picture: ImagePart, cost: int | None) -> None:
+    def __init__(self, picture: ImagePart, cost: int | None, name: str = "") -> None:
         super().__init__()
         self._picture = picture
+        self._file_name = name or shown_name(picture.path)
         self.set_reactive(SentPicture.cost, cost)
 
     def compose(self) -> ComposeResult:
@@ -156,11 +161,12 @@ class SentPicture(VerticalGroup):
         yield Static(Content(self._words), classes="name")
 
     def watch_cost(self) -> None:
-        self.query_one(".name", Static).update(Content(self._words))
+        for shown in self.query(".name").results(Static):  # none before it is composed
+            shown.update(Content(self._words))
 
     @property
     def _words(self) -> str:
-        return " · ".join(filter(None, (shown_name(self._picture.path), _cost(self.cost))))
+        return " · ".join(filter(None, (self._file_name, _cost(self.cost))))
 
 
 class PictureBar(HorizontalGroup):

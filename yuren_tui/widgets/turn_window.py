@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A window on a long conversation: only some of its messages are mounted, and nobody notices.
+
+Which are mounted is a slice of the views given to `show`. Scrolling towards an end of the slice
+moves it; a message that stays in sight is never taken out and put back. While the newest line is
+not followed, the first message in sight holds its place on the screen through every change of the
+layout above it: messages that come or go, pictures that load, a terminal that is resized.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from textual.containers import Vertical, VerticalScroll
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+
+from yuren_tui.widgets.turn_view import TurnView
+
+if TYPE_CHECKING:  # they bring Markdown and its parser, which the first frame does not need
+    from textual.layout import DockArrangeResult
+
+    from yuren_tui.widgets.messages import TurnMessage
+
+_OPENING = 12  # messages that are mounted at first
+_STEP = 8  # and with each move of the slice
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Which message keeps its place: `lines` below the top of what is seen, or a share of it."""
+
+    message: Widget
+    lines: int = 0
+    share: float | None = None
+
+
+class TurnWindow(VerticalScroll, inherit_bindings=False):
+    """The scrolling part of the transcript.
+
+    Args:
+        most: messages that are mounted at most, but for an answer that is being written.
+    """
+
+    @dataclass
+    class Followed(Message):
+        """The transcript was scrolled or has changed: whether its newest line is in sight."""
+
+        is_at_end: bool
+
+    def __init__(self, column: Vertical, *, most: int = 100, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(column, id=id)
+        self.most = most
+        self.waiting = ""
+        self._column = column
+        self._views: tuple[TurnView, ...] = ()
+        self._start = 0
+        self._end = 0
+        self._messages: dict[int, TurnMessage] = {}
+        self._held: _Held | None = None
+        self._changing = asyncio.Lock()
+
+    def on_mount(self) -> None:
+        self.anchor()
+
+    # ------------------------------------------------------------ what is shown
+
+    @property
+    def views(self) -> tuple[TurnView, ...]:
+        """All messages, mounted or not."""
+        return self._views
+
+    @property
+    def mounted(self) -> tuple[TurnView, ...]:
+        """Those that are mounted."""
+        return self._views[self._start : self._end]
+
+    def message(self, turn_id: int) -> TurnMessage | None:
+        """The widget of a message; None while it is not mounted."""
+        return self._messages.get(turn_id)
+
+    def place_of(self, turn_id: int | None) -> int | None:
+        """Where a message stands in the conversation; None where it is not in it."""
+        return next((i for i, view in enumerate(self._views) if view.id == turn_id), None)
+
+    async def show(
+        self, views: Sequence[TurnView], *, swapped: tuple[int, int] | None = None
+    ) -> None:
+        """Show another path, or the same one changed; what is in both stays as it stands.
+
+        Args:
+            views: the whole path.
+            swapped: a message that goes and the one that comes to stand where it stood.
+        """
+        async with self._changing:
+            old = self.message(swapped[0]) if swapped else None
+            lines = old.virtual_region.y - round(self._top) if old else 0
+            had_end = self._end == len(self._views)
+            ids = {view.id: place for place, view in enumerate(views)}
+            kept = [ids[view.id] for view in self.mounted if view.id in ids]
+            count = len(views)
+            if not kept:
+                start, end = max(0, count - _OPENING), count
+            elif had_end:
+                start, end = kept[0], count
+            else:
+                start, end = kept[0], min(count, kept[-1] + 1 + _STEP)
+            self._views = tuple(views)
+            await self._mount_slice(max(start, end - self.most), end)
+            if old and swapped and (new := self.message(swapped[1])):
+                self._anchor_released = True
+                self._held = _Held(new, lines)
+
+    async def reveal(self, place: int) -> None:
+        """Have a message mounted, and those around it."""
+        async with self._changing:
+            if not self._start <= place < self._end:
+                end = min(len(self._views), place + _OPENING)
+                await self._mount_slice(max(0, min(place - _STEP, end - _OPENING)), end)
+
+    async def to_end(self) -> None:
+        """Go to the newest line and follow it."""
+        await self.reveal(len(self._views) - 1)
+        self.anchor()
+        self._anchor_released = False
+
+    # ------------------------------------------------------------ the place on the screen
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the newest line is kept in sight."""
+        return self._anchored and not self._anchor_released and self._end == len(self._views)
+
+    @property
+    def place(self) -> float | None:
+        """Where one reads: the number of the first message in sight, and how much of it is above,
+        as a fraction; the same at every width. None at the end."""
+        held = self._first_in_sight()
+        if self.is_following or held is None or self.scroll_y >= self.max_scroll_y:
+            return None
+        number = self.place_of(getattr(held.message, "view").id) or 0  # noqa: B009
+        height = max(1, held.message.virtual_region.height)
+        return number + min(0.999, max(0.0, -held.lines / height))
+
+    async def go_to(self, place: float | None) -> None:
+        """Go to where one read."""
+        if place is None or not self._views:
+            await self.to_end()
+            return
+        number = min(int(place), len(self._views) - 1)
+        await self.reveal(number)
+        if (message := self.message(self._views[number].id)) is not None:
+            self._anchor_released = True
+            self._held = _Held(message, share=place - int(place))
+            self.refresh(layout=True)
+
+    def arrange(self, size: Size, optimal: bool = False) -> DockArrangeResult:
+        """As any widget does, and the message that holds its place is scrolled back to it before
+        anything is drawn."""
+        result = super().arrange(size, optimal)
+        held = self._held
+        if optimal or held is None or not self._anchor_released:
+            return result
+        column = next((p for p in result.placements if p.widget is self._column), None)
+        if column is None or held.message.parent is not self._column:
+            return result
+        inner = self._column.arrange(column.region.size)
+        region = next((p.region for p in inner.placements if p.widget is held.message), None)
+        if region is not None:
+            lines = held.lines if held.share is None else -round(held.share * region.height)
+            self._jump(column.region.y + region.y - lines, result.total_region.height, size.height)
+        return result
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._held = self._first_in_sight()
+        self._tell()
+
+    def watch_virtual_size(self) -> None:
+        self.call_after_refresh(self._tell)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._tell)
+
+    # ------------------------------------------------------------ private
+
+    def _jump(self, y: float, total: int, height: int) -> None:
+        """Scroll in the midst of a layout; as Textual's compositor does for an anchor."""
+        y = max(0.0, min(y, total - height))
+        if y != self.scroll_y:
+            self.set_reactive(Widget.scroll_y, y)
+            self.set_reactive(Widget.scroll_target_y, y)
+            setattr(self.vertical_scrollbar, "_reactive_position", y)  # noqa: B010
+
+    @property
+    def _top(self) -> float:
+        """The first line in sight, counted in the column."""
+        return self.scroll_y - self._column.virtual_region.y
+
+    def _first_in_sight(self) -> _Held | None:
+        top = self._top
+        for view in self.mounted:
+            message = self._messages[view.id]
+            if message.virtual_region.bottom > top and message.virtual_region.height:
+                return _Held(message, message.virtual_region.y - round(top))
+        return None
+
+    def _tell(self) -> None:
+        at_end = self.scroll_target_y >= self.max_scroll_y - 1 and self._end == len(self._views)
+        self.post_message(self.Followed(at_end))
+        if self._changing.locked() or not self.size.height:
+            return
+        if self._start > 0 and self.scroll_target_y < self.size.height:
+            self.run_worker(self._move(-1), group="window")
+        elif (
+            self._end < len(self._views)
+            and self.scroll_target_y > self.max_scroll_y - self.size.height
+        ):
+            self.run_worker(self._move(1), group="window")
+
+    async def _move(self, step: int) -> None:
+        """Move the slice towards an end, and take out what is far from it at the other."""
+        if self._changing.locked():
+            return
+        async with self._changing:
+            start, end, count = self._start, self._end, len(self._views)
+            if step < 0:
+                start = max(0, start - _STEP)
+                if not count or self._views[-1].ending is not None:
+                    end = min(end, start + self.most)
+            else:
+                end = min(count, end + _STEP)
+                start = max(start, end - self.most)
+            await self._mount_slice(start, end)
+        self.call_after_refresh(self._tell)
+
+    async def _mount_slice(self, start: int, end: int) -> None:
+        from yuren_tui.widgets.messages import AssistantMessage, UserMessage
+
+        def make(view: TurnView) -> TurnMessage:
+            return UserMessage(view) if view.is_user else AssistantMessage(view, self.waiting)
+
+        views = self._views[start:end]
+        wanted = {view.id for view in views}
+        with self.app.batch_update():
+            gone = [self._messages.pop(i) for i in [*self._messages] if i not in wanted]
+            before: Widget | None = None
+            fresh: list[TurnMessage] = []
+            groups = groupby(reversed(views), key=lambda view: view.id in self._messages)
+            for is_mounted, group in groups:
+                if is_mounted:
+                    for view in group:
+                        before = self._messages[view.id]
+                        self._messages[view.id].view = view
+                    continue
+                new = [make(view) for view in reversed([*group])]
+                self._messages |= {message.view.id: message for message in new}
+                await self._column.mount(*new, before=before)
+                fresh += new
+                before = new[0]
+            await asyncio.gather(*(message.draw() for message in fresh))
+            self._start, self._end = start, end
+            if gone:
+                await asyncio.gather(*(message.remove() for message in gone))
