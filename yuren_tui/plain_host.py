@@ -52,7 +52,6 @@ class PlainHost:
         self.editing: Turn | None = None
         self.prefill = ""
         self.is_over = False
-        self._path: list[int] = []
         self._is_labelled = False
         self._dropped_turns = 0
 
@@ -74,7 +73,6 @@ class PlainHost:
         self.pictures = list(chat.draft.images)
         self.prefill = chat.draft.text
         self._dropped_turns = 0
-        self._remember_path()
         if all(turn.role is Role.ASSISTANT for turn in turns):
             for turn in turns:
                 self._speak(turn)
@@ -86,26 +84,23 @@ class PlainHost:
             self._tell_turn(turn)
 
     async def show_branch(self, turn: Turn | None) -> None:
-        before = self._path
-        self._remember_path()
-        if self._path == before:
-            return
         shown = turn or (self.session.turns[-1] if self.session.turns else None)
         if shown is not None:
             self._tell_turn(shown)
             self._tell_counter(shown)
 
+    def refresh(self, turn: Turn) -> None:
+        pass  # lines that stand are not written over
+
     async def show_answer(self, events: AsyncGenerator[Event, None]) -> None:
         self._is_labelled = False
-        self._remember_path()
-        before = set(self._path)
+        before = {turn.id for turn in self.session.turns}
         try:
             await hear(self.session, events, on_text=self._write)
         finally:
             self.writer.end_line()
         turns = self.session.turns
         self._finish(turns[-1] if turns and turns[-1].id not in before else None)
-        self._remember_path()
 
     # ------------------------------------------------------------ asking
 
@@ -236,9 +231,6 @@ class PlainHost:
             if said.sibling_count > 1:
                 self._tell_counter(said)
                 break
-
-    def _remember_path(self) -> None:
-        self._path = [turn.id for turn in self.session.turns]
 
 
 def _write_to_terminal(sequence: str) -> None:

@@ -30,6 +30,9 @@ class CommandHost(Protocol):
     async def show_branch(self, turn: Turn | None) -> None:
         """Show the path again, which has changed; `turn` is what to look at, None for its end."""
 
+    def refresh(self, turn: Turn) -> None:
+        """Draw again what stands beside a message: its pin has changed."""
+
     async def show_answer(self, events: AsyncGenerator[Event, None]) -> None:
         """Ask, by iterating, and draw the answer that grows in `session.turns[-1]`."""
 

@@ -105,7 +105,7 @@ async def _pin(host: CommandHost, argument: str) -> None:
     session.chat.pin(turn.id, pinned=pinned)
     number = session.turns.index(turn) + 1
     host.say(tr("commands.pinned" if pinned else "commands.unpinned", number=number))
-    await host.show_branch(turn)
+    host.refresh(turn)
 
 
 async def _copy(host: CommandHost, argument: str) -> None:
