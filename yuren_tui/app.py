@@ -99,7 +99,7 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
             "help": self.action_help,
             "quit": self.action_quit,
         }
-        for name, action in commands.items():
+        for name, action in (commands | chat.panel_commands).items():
             yield SystemCommand(tr(f"command.{name}"), tr(f"command_help.{name}"), action)
 
     async def run_async(self, *args: object, **options: object) -> None:

@@ -59,7 +59,9 @@ class PromptDesk:
         self._resolved = resolved
 
     def expanded(self, text: str) -> str:
-        """The text as the model is told it now."""
+        """The text as the model is told it now; without one, a character is told the usual."""
+        if not text.strip() and self._resolved.is_character:
+            text = "{{original}}"
         return expand(text, self._context()).strip()
 
     def variables(self) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from yuren_tui.screens.base import TranslatedModal
 _GROUPS = (
     *("prompt", "chat", "app", "chip", "turns", "transcript", "editor", "edit", "modal"),
     *("chats", "tree", "sampling", "picker", "system", "list", "meter"),
+    *("presets", "models", "lore", "history", "url"),
 )
 _KEYS_WIDTH = 26
 

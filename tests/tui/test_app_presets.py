@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The preset picker: find, look, choose, and all that can be done to presets; the lore view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Static
+
+from tests.tui.chat_app import Driven, running, words
+from yuren_core.paths import config_dir
+from yuren_tui.presets import Lorebook, LoreEntry, Preset, PresetLibrary, PresetText
+from yuren_tui.screens.ask_line import AskLine
+from yuren_tui.screens.lore import LoreScreen
+from yuren_tui.screens.preset_picker import PresetPicker
+
+
+async def picker(chat: Driven) -> PresetPicker:
+    await chat.pilot.press("f9")
+    await chat.until(lambda: isinstance(chat.app.screen, PresetPicker))
+    screen = chat.app.screen
+    assert isinstance(screen, PresetPicker)
+    await chat.until(lambda: screen.entry is not None)
+    return screen
+
+
+async def find(chat: Driven, text: str, preset_id: str) -> PresetPicker:
+    screen = await picker(chat)
+    await chat.pilot.press(*text)
+    await chat.until(lambda: screen.entry and screen.entry.id == preset_id)
+    return screen
+
+
+async def answer(chat: Driven, text: str) -> None:
+    """Write a line into the question that is asked."""
+    await chat.until(lambda: isinstance(chat.app.screen, AskLine))
+    for _ in chat.app.screen.query_one("#line").value:  # type: ignore[attr-defined]
+        await chat.pilot.press("backspace")
+    await chat.pilot.press(*text, "enter")
+
+
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = tmp_path / "editor"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(program))
+    # A test has no terminal to give over.
+    monkeypatch.setattr("textual.app.App.suspend", _nothing)
+
+
+def _nothing(_: object) -> object:
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+async def test_one_is_found_by_any_word_and_seen_beside(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", size=(120, 40)) as chat:
+        await chat.ready()
+        screen = await find(chat, "翻译", "translator")
+        assert len(screen._shown) == 1
+        text = words(screen.query_one("#preview", Static))
+        assert "You translate between Chinese and English." in text
+        assert "temperature = 0.2" in text
+        await chat.pilot.press("x", "x")
+        await chat.until(lambda: "No preset has this" in chat.screen_text())
+
+
+async def test_a_new_chat_begins_with_the_greeting(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        await chat.ask("Hello")
+        await find(chat, "lighthouse", "lighthouse-keeper")
+        await chat.pilot.press("enter")
+        await chat.until(lambda: chat.app.screen is chat.chat and chat.questions == [])
+        preset = PresetLibrary().get("lighthouse-keeper")
+        assert chat.session.chat.preset.id == preset.id
+        await chat.until(lambda: preset.text("en").greeting[:20] in chat.source())
+
+
+async def test_this_chat_can_be_taken_over(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        await chat.ask("Hello")
+        await find(chat, "poet", "poet")
+        await chat.pilot.press("ctrl+t")
+        await chat.until(lambda: chat.session.chat.preset.id == "poet")
+        assert chat.questions == ["Hello"]
+        assert chat.session.system_prompt == PresetLibrary().get("poet").text("en").system
+
+
+async def test_one_is_made_edited_and_a_fault_is_kept_for_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        screen = await picker(chat)
+        await chat.pilot.press("ctrl+n")
+        await answer(chat, "[b]Cook")
+        await chat.until(lambda: screen.entry and screen.entry.id.endswith("cook"))
+        assert screen.entry
+        name = screen.entry.id
+        editor(tmp_path, monkeypatch, 'echo "sytem = 1" >> "$1"')
+        await chat.pilot.press("ctrl+g")
+        await chat.until(lambda: any("sytem" in toast for toast in chat.toasts))
+        assert "sytem" not in (config_dir() / "presets" / f"{name}.toml").read_text()
+        editor(tmp_path, monkeypatch, 'sed -i \'s/^sytem = 1/tags = ["food"]/\' "$1"')
+        await chat.pilot.press("ctrl+g")
+        await chat.until(lambda: isinstance(e := screen.entry, Preset) and e.tags == ("food",))
+
+
+async def test_editing_ours_makes_it_the_persons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        screen = await find(chat, "poet", "poet")
+        editor(tmp_path, monkeypatch, ":")
+        await chat.pilot.press("ctrl+g")
+        await chat.pilot.pause(0.3)
+        assert not (config_dir() / "presets" / "poet.toml").exists(), "nothing was changed"
+        editor(tmp_path, monkeypatch, 'echo "# mine" >> "$1"')
+        await chat.pilot.press("ctrl+g")
+        await chat.until(lambda: isinstance(e := screen.entry, Preset) and e.is_own)
+        assert (config_dir() / "presets" / "poet.toml").read_text().endswith("# mine\n")
+
+
+async def test_copied_deleted_and_brought_back(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        screen = await find(chat, "poet", "poet")
+        await chat.pilot.press("f8")
+        await chat.until(lambda: any("not among your presets" in t for t in chat.toasts))
+        await chat.pilot.press("ctrl+d")
+        await chat.until(lambda: screen.entry and screen.entry.id == "poet-2")
+        await chat.pilot.press("f8")
+        await chat.until(lambda: all(entry.id != "poet-2" for entry in screen._all))
+        await chat.pilot.press("ctrl+z")
+        await chat.until(lambda: screen.entry and screen.entry.id == "poet-2")
+
+
+async def test_exported_and_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        screen = await find(chat, "lighthouse", "lighthouse-keeper")
+        await chat.pilot.press("ctrl+s")
+        await answer(chat, "card.png")
+        await chat.until(lambda: (tmp_path / "card.png").exists())
+        await chat.pilot.press("ctrl+o")
+        await answer(chat, "card.png")
+        await chat.until(lambda: isinstance(e := screen.entry, Preset) and e.card is not None)
+        await chat.pilot.press("ctrl+o")
+        await answer(chat, "no.png")
+        await chat.until(lambda: any("no.png" in toast for toast in chat.toasts))
+
+
+async def test_a_broken_one_is_shown_with_its_error(tmp_path: Path) -> None:
+    own = config_dir() / "presets"
+    own.mkdir(parents=True)
+    (own / "bad.toml").write_text("[en]\nnmae = 1\n")
+    async with running(tmp_path / "log", size=(120, 40)) as chat:
+        await chat.ready()
+        screen = await find(chat, "bad", "bad")
+        assert "nmae" in words(screen.query_one("#preview", Static))
+        assert "broken" in chat.screen_text()
+        await chat.pilot.press("enter")
+        assert chat.app.screen is screen
+
+
+async def test_lore_says_what_is_told_and_why(tmp_path: Path) -> None:
+    entries = (
+        LoreEntry("1", "Always", "Sea.", is_constant=True),
+        LoreEntry("2", "Fog", "It is thick.", keys=("fog",)),
+        LoreEntry("3", "Never", "Gold.", keys=("treasure",)),
+        LoreEntry("4", "Chance", "No.", keys=("fog",), probability=0),
+    )
+    preset = Preset("p", PresetText(name="P", lorebook=Lorebook(entries=entries)))
+    async with running(tmp_path / "log", size=(120, 40)) as chat:
+        await chat.ready()
+        await chat.pilot.press("f8")
+        assert chat.toasts == ["The preset of this chat has no lore."]
+        chat.session.use_preset(preset)
+        await chat.pilot.press(*"what fog", "f8")
+        await chat.until(lambda: isinstance(chat.app.screen, LoreScreen))
+        text = chat.screen_text()
+        for line in ("Told now (2)", "Passed over (1)", "Not spoken of (1)", "key “fog”", "chance"):
+            assert line in text
