@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--token-delay", type=float, default=0.0, help="seconds per word")
     parser.add_argument("--load-delay", type=float, default=0.0, help="seconds for a load")
     parser.add_argument("--fail-load", default="", help="every load fails with this message")
+    parser.add_argument("--fail-model", default="", help="a model of this name does not load")
     parser.add_argument("--fail-generate", default="", help="every answer fails with this message")
     parser.add_argument("--crash-after", type=int, default=-1, help="die after so many words")
     parser.add_argument("--blind", action="store_true", help="a model without a vision tower")
@@ -80,11 +81,12 @@ class _Scripted:
         for step in range(5):
             self._send(protocol.Loading(request.id, "weights", step / 4))
             time.sleep(self.options.load_delay / 5)
-        if self.options.fail_load:
+        reason = self.options.fail_load
+        if request.model == self.options.fail_model:
+            reason = reason or f"there is no model {request.model}"
+        if reason:
             hint = "Choose another model with --model."
-            self._send(
-                protocol.Failed(request.id, "ModelFormatError", self.options.fail_load, hint)
-            )
+            self._send(protocol.Failed(request.id, "ModelFormatError", reason, hint))
             return
         image_tokens = 0 if self.options.blind else IMAGE_TOKENS
         self._send(

@@ -54,6 +54,12 @@ class ModelCare:
         async for event in self.session.load(self.choice):
             yield event
 
+    async def switch(self, choice: ModelChoice) -> AsyncGenerator[Event, None]:
+        """Load another model in the place of the one that there is; events as `load`."""
+        self._began = time.monotonic()
+        async for event in self.session.load(choice):
+            yield event
+
     def may_restart(self) -> bool:
         """Whether a process that has just died is to be started again; counts the deaths."""
         self._restarts += 1

@@ -37,6 +37,7 @@ async def test_turns_that_will_leave_are_marked_before_sending(tmp_path: Path) -
         assert not chat.chat.query(".-leaving")
         chat.chat.prompt.text = "word " * 500
         await chat.until(lambda: status(chat).leaving == 2)
+        assert [view.has_class("-leaving") for view in chat.answers] == [True, False, False]
         chat.chat.prompt.text = "word " * 2000
         await chat.until(lambda: not status(chat).fits)
         assert "too long" in chat.screen_text()

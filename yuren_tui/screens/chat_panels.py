@@ -15,13 +15,14 @@ from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
 from yuren_tui.screens.chat_memory import MemoryScreen
 from yuren_tui.screens.chat_meter import MeterScreen
+from yuren_tui.screens.chat_switching import SwitchScreen
 
 if TYPE_CHECKING:
     from yuren_tui.editor import Edited
     from yuren_tui.presets import Preset
 
 
-class PanelScreen(MeterScreen, MemoryScreen):
+class PanelScreen(SwitchScreen, MeterScreen, MemoryScreen):
     """The part of the chat that opens panels and takes what they give."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -43,6 +44,7 @@ class PanelScreen(MeterScreen, MemoryScreen):
             "presets": self.action_presets,
             "lore": self.action_lore,
             "meter": self.action_context_meter,
+            "models": self.action_models,
         }
 
     def action_system_prompt(self) -> None:
