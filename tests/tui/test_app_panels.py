@@ -17,7 +17,7 @@ from yuren_tui.screens.sampling import NAMES, SamplingScreen, as_text, from_text
 
 
 async def test_help_names_every_key_of_ours(tmp_path: Path) -> None:
-    async with running(tmp_path / "log", size=(100, 80)) as chat:
+    async with running(tmp_path / "log", size=(100, 140)) as chat:
         await chat.pilot.press("f1")
         await chat.until(lambda: "Keys" in chat.screen_text())
         text = chat.screen_text()

@@ -24,8 +24,7 @@ from yuren_core.messages import ImagePart
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
-from yuren_tui.screens.chat_memory import MemoryScreen
-from yuren_tui.screens.chat_panels import PanelScreen
+from yuren_tui.screens.chat_commands import CommandScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
@@ -37,7 +36,7 @@ _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
 _STOPPED_S = 0.6  # an Esc so soon after one that stopped an answer was meant for the answer, too
 
 
-class ChatScreen(PanelScreen, MemoryScreen):
+class ChatScreen(CommandScreen):
     """One conversation.
 
     Args:
@@ -89,8 +88,8 @@ class ChatScreen(PanelScreen, MemoryScreen):
     # ------------------------------------------------------------ handlers
 
     @on(PromptArea.Submitted)
-    def _submitted(self, event: PromptArea.Submitted) -> None:
-        self._submit()
+    async def _submitted(self, event: PromptArea.Submitted) -> None:
+        await self.submit_line()
 
     @on(PromptArea.PicturesPasted)
     def _pasted(self, event: PromptArea.PicturesPasted) -> None:
@@ -138,9 +137,11 @@ class ChatScreen(PanelScreen, MemoryScreen):
         """Choose a picture from the disk."""
         from yuren_tui.screens.file_picker import FilePicker
 
-        def chosen(path: Path | None) -> None:
-            if path is not None:
-                self.attach([path])
+        def chosen(found: Path | str | None) -> None:
+            if isinstance(found, str):
+                self.attach_url(found)
+            elif found is not None:
+                self.attach([found])
 
         self.app.push_screen(FilePicker(), chosen)
 
@@ -195,7 +196,7 @@ class ChatScreen(PanelScreen, MemoryScreen):
         if prompt:
             self.prompt.put_back(prompt)
         if await self._attach_pictures(images) and prompt:
-            self._submit()
+            self.submit_message()
 
     @work(group="attach")
     async def attach(self, paths: Sequence[str | Path]) -> None:
@@ -204,13 +205,9 @@ class ChatScreen(PanelScreen, MemoryScreen):
 
     async def _attach_pictures(self, paths: Sequence[str | Path]) -> bool:
         parts, errors = await read_pictures(paths)
-        self.name_pictures(parts)
-        bar = self.pictures
-        bar.pictures = (*bar.pictures, *(part for part in parts if part not in bar.pictures))
+        self.add_pictures(parts)
         for error in errors:
             self.complain(error)
-        if parts and bar.cost == 0:
-            self.say(tr("chat.blind_warning"), tr("session.blind_remedy"), severity="warning")
         return not errors
 
     @work(group="answer")
@@ -218,7 +215,7 @@ class ChatScreen(PanelScreen, MemoryScreen):
         stands = False
         try:
             await self.is_open.wait()
-            stands = await self.show_answer(self._session.send(text, images))
+            stands = await self.show_answer(self._session.send(self.as_told(text), images))
         except YurenError as error:
             self.complain(error)
         if not stands:
@@ -228,13 +225,15 @@ class ChatScreen(PanelScreen, MemoryScreen):
 
     # ------------------------------------------------------------ drawing
 
-    def _submit(self) -> None:
+    def submit_message(self) -> None:
+        """Send what stands in the prompt, with the pictures above it."""
         text, images = self.prompt.text, self.pictures.pictures
         try:
-            self._session.check_sendable(text, images)
+            self._session.check_sendable(self.as_told(text), images)
         except YurenError as error:
             self.complain(error)
             return
+        self.remember_prompt(text)
         self.prompt.clear()
         self.pictures.pictures = ()
         self._answer(text, images)

@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
-from yuren_tui.screens.chat_memory import MemoryScreen
+from yuren_tui.screens.chat_attaching import AttachScreen
 from yuren_tui.screens.chat_meter import MeterScreen
 from yuren_tui.screens.chat_switching import SwitchScreen
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from yuren_tui.presets import Preset
 
 
-class PanelScreen(SwitchScreen, MeterScreen, MemoryScreen):
+class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
     """The part of the chat that opens panels and takes what they give."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,6 +45,8 @@ class PanelScreen(SwitchScreen, MeterScreen, MemoryScreen):
             "lore": self.action_lore,
             "meter": self.action_context_meter,
             "models": self.action_models,
+            "paste_picture": self.action_paste_picture,
+            "look": self.action_look,
         }
 
     def action_system_prompt(self) -> None:

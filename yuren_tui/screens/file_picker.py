@@ -22,6 +22,7 @@ from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.base import TranslatedModal
+from yuren_tui.url_picture import is_url
 from yuren_tui.widgets.picture import ThumbnailView
 from yuren_tui.widgets.safe_input import SafeInput
 
@@ -48,8 +49,8 @@ class PictureTree(DirectoryTree, inherit_bindings=False):
         return Text(sanitize_line(label if isinstance(label, str) else label.plain))
 
 
-class FilePicker(TranslatedModal[Path | None]):
-    """The picker; its result is the chosen file, None for none.
+class FilePicker(TranslatedModal[Path | str | None]):
+    """The picker; its result is the chosen file or the typed URL, None for none.
 
     Args:
         start: the directory to begin in; the working directory where it is None.
@@ -82,6 +83,9 @@ class FilePicker(TranslatedModal[Path | None]):
     @on(Input.Submitted, "#path")
     def _path_typed(self, event: Input.Submitted) -> None:
         event.stop()
+        if is_url(event.value):
+            self.dismiss(event.value.strip())
+            return
         try:
             path = resolve_path(event.value)
         except YurenError as error:

@@ -89,6 +89,13 @@ class ThumbnailView(Widget):
             self._lines = lines
 
 
+@dataclass
+class PictureWanted(Message):
+    """A picture is to be looked at large."""
+
+    picture: ImagePart
+
+
 class PictureChip(HorizontalGroup, can_focus=True):
     """One attached picture above the prompt; Delete or the cross takes it away again.
 
@@ -99,6 +106,7 @@ class PictureChip(HorizontalGroup, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("delete,backspace,x", "remove", "chip.remove", show=True),
+        bind("enter,space", "look", "chip.look", show=True),
         bind("right", "app.focus_next", "chip.next"),
         bind("left", "app.focus_previous", "chip.previous"),
     ]
@@ -132,9 +140,18 @@ class PictureChip(HorizontalGroup, can_focus=True):
         event.stop()
         self.action_remove()
 
+    @on(events.Click, "ThumbnailView")
+    def _picture_clicked(self, event: events.Click) -> None:
+        event.stop()
+        self.action_look()
+
     def action_remove(self) -> None:
         """Take the picture away."""
         self.post_message(self.Removed(self))
+
+    def action_look(self) -> None:
+        """Look at it large."""
+        self.post_message(PictureWanted(self.picture))
 
 
 class RemoveCross(Static):
@@ -163,6 +180,10 @@ class SentPicture(VerticalGroup):
     def watch_cost(self) -> None:
         for shown in self.query(".name").results(Static):  # none before it is composed
             shown.update(Content(self._words))
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.post_message(PictureWanted(self._picture))
 
     @property
     def _words(self) -> str:

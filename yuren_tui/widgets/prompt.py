@@ -30,6 +30,7 @@ class PromptArea(EditArea):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("tab", "complete", "prompt.complete", priority=True),
+        bind("escape", "leave_list", "prompt.leave_list"),
         bind("enter", "submit", "prompt.send", show=True, priority=True),
         bind("ctrl+j,shift+enter", "newline", "prompt.newline", show=True, priority=True),
     ]
@@ -61,13 +62,16 @@ class PromptArea(EditArea):
     class Taken(Message):
         """The highlighted completion is wanted."""
 
+    class ListLeft(Message):
+        """No completion is wanted."""
+
     is_completing: reactive[bool] = reactive(False)
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, placeholder=tr("chat.placeholder"))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.is_completing if action == "complete" else True
+        return self.is_completing if action in ("complete", "leave_list") else True
 
     def action_submit(self) -> None:
         """Send."""
@@ -76,6 +80,10 @@ class PromptArea(EditArea):
     def action_complete(self) -> None:
         """Take the highlighted completion."""
         self.post_message(self.Taken())
+
+    def action_leave_list(self) -> None:
+        """Hide the completions."""
+        self.post_message(self.ListLeft())
 
     def action_newline(self) -> None:
         """Break the line."""
@@ -102,7 +110,12 @@ class PromptArea(EditArea):
             self.post_message(self.ListMoved(step))
         elif not select and at_edge(self.cursor_location):
             self.post_message(self.EdgePassed(step))
-        elif step < 0:
+        else:
+            self.move_line(step, select)
+
+    def move_line(self, step: Literal[-1, 1], select: bool = False) -> None:
+        """Move the cursor a line, within the text; at an edge to the very end of it."""
+        if step < 0:
             super().action_cursor_up(select)
         else:
             super().action_cursor_down(select)
