@@ -16,7 +16,7 @@ from yuren_tui.store import Store
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     """A conversation whose answers are their questions."""
-    talking = Terminal("--plain", "--system", "Be brief.", script=("--echo",), size=(50, 100))
+    talking = Terminal("--plain", "--system", "Be brief.", script=("--echo",), size=(50, 200))
     talking.wait_for("You:")
     yield talking
     talking.close()

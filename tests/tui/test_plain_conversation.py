@@ -23,8 +23,13 @@ def talk() -> Iterator[Talk]:
     """Begin conversations that end with the test."""
     terminals: list[Terminal] = []
 
-    def begin(*arguments: str, script: tuple[str, ...] = (), **env: str) -> Terminal:
-        terminals.append(Terminal("--plain", *arguments, script=script, env=env))
+    def begin(
+        *arguments: str,
+        script: tuple[str, ...] = (),
+        size: tuple[int, int] = (24, 80),
+        **env: str,
+    ) -> Terminal:
+        terminals.append(Terminal("--plain", *arguments, script=script, size=size, env=env))
         return terminals[-1]
 
     yield begin
@@ -142,7 +147,7 @@ def test_ctrl_c_while_the_model_loads_is_clean(talk: Talk) -> None:
 
 def test_commands(talk: Talk, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "cat.png")
-    terminal = talk(script=("--echo",))
+    terminal = talk(script=("--echo",), size=(50, 200))  # paths of tests are long
     terminal.wait_for("You:")
     terminal.enter("/help")
     terminal.wait_for("/image PATH", "You:")
