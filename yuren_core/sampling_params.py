@@ -24,11 +24,11 @@ class SamplingParams:
         stop: the answer ends before any of these strings.
     """
 
-    temperature: float = 0.7
+    temperature: float = 0.2
     top_p: float = 0.9
     top_k: int = 0
     min_p: float = 0.0
-    repetition_penalty: float = 1.1
+    repetition_penalty: float = 1.0
     seed: int | None = None
     max_new_tokens: int = 1024
     stop: tuple[str, ...] = ()

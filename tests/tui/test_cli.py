@@ -259,7 +259,7 @@ def test_help_says_every_option(capsys: Capture) -> None:
     assert err == ""
     for option in ("--model", "--image", "--json", "--install-starter", "--stop", "--min-p"):
         assert option in out
-    assert "0.7" in out
+    assert "[default: 0.2]" in out
 
 
 def test_help_in_a_chinese_locale_without_utf_8_does_not_fail() -> None:
