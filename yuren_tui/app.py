@@ -9,12 +9,14 @@ works, or many exceptions in a short time, end it.
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import work
 from textual._context import active_message_pump
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
@@ -27,11 +29,16 @@ from yuren_tui.chat_log import log_fault
 from yuren_tui.screens.base import Guarded
 from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session
-from yuren_tui.themes import DARK, LIGHT, THEMES
+from yuren_tui.themes import CONTRAST, DARK, LIGHT, THEMES
+
+if TYPE_CHECKING:
+    from yuren_tui.settings import LoadedSettings, Settings
+    from yuren_tui.terminal.questions import Questions
 
 _MOST_FAULTS = 5  # unexpected exceptions within _FAULTS_WITHIN_S before the chat gives up
 _FAULTS_WITHIN_S = 10.0
 _PRESS_AGAIN_WITHIN_S = 2.0
+_FAULT_SHOWN_S = 12
 
 
 class ChatApp(Guarded, App[None], inherit_bindings=False):
@@ -43,6 +50,8 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
         images: pictures to attach at the start, as paths.
         prompt: what to send at the start; empty for nothing.
         theme: "dark", "light", or the name of a theme; dark where it is None.
+        loaded: the settings; the defaults where it is None, until they are asked for.
+        questions: asks the terminal (`terminal.commits.install`); None where that cannot be.
     """
 
     # Textual loads no stylesheet of a default screen itself.
@@ -54,6 +63,7 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
         bind("f1", "help", "app.help", show=True),
         bind("ctrl+p", "command_palette", "app.commands", priority=True),
         bind("ctrl+t", "toggle_theme", "app.theme"),
+        bind("f12,alt+s", "settings", "app.settings"),
         bind("ctrl+q", "quit", "app.quit", priority=True),
         bind("ctrl+c", "interrupt", "app.interrupt"),
     ]
@@ -66,17 +76,25 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
         images: Sequence[str] = (),
         prompt: str = "",
         theme: str | None = None,
+        loaded: LoadedSettings | None = None,
+        questions: Questions | None = None,
     ) -> None:
         super().__init__()
         gc.disable()  # nothing is garbage before the first frame; the chat screen ends this
         self._session = session
         self._chat = ChatScreen(session, choice=choice, images=images, prompt=prompt)
+        self._chat.questions = questions
+        self._chat.settings = loaded.settings if loaded else None
+        self._loaded = loaded
+        self._settings = loaded.settings if loaded else None
         self._faults: list[float] = []
-        self._interrupted = 0.0
+        self._pressed: dict[str, float] = {}
         self.title = "yuren"
         for own in THEMES:
             self.register_theme(own)
-        named = {"dark": DARK, "light": LIGHT, None: DARK}.get(theme, theme)
+        named = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST, None: DARK}.get(theme, theme)
+        if self._settings is not None and self._settings.interface.high_contrast:
+            named = CONTRAST
         self._begin_with(named if named in self.available_themes else DARK)
 
     def get_default_screen(self) -> Screen[None]:
@@ -96,6 +114,7 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
             "reload": chat.action_reload,
             "theme": self.action_toggle_theme,
             "themes": self.action_change_theme,
+            "settings": self.action_settings,
             "help": self.action_help,
             "quit": self.action_quit,
         }
@@ -135,12 +154,76 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
 
     def action_interrupt(self) -> None:
         """Quit on the second Ctrl+C."""
-        now = time.monotonic()
-        if now - self._interrupted < _PRESS_AGAIN_WITHIN_S:
+        if self._is_pressed_again("interrupt", tr("chat.press_again")):
             self.exit()
+
+    async def action_quit(self) -> None:
+        """End; where the settings ask for it, on the second press."""
+        confirms = self._settings is not None and self._settings.interface.confirm_quit
+        if not confirms or self._is_pressed_again("quit", tr("chat.press_again_to_quit")):
+            self.exit()
+
+    @work(group="settings", exclusive=True)
+    async def action_settings(self) -> None:
+        """Change the settings."""
+        from yuren_tui.screens.settings import SettingsScreen
+        from yuren_tui.settings import load_settings
+
+        if isinstance(self.screen, SettingsScreen):
             return
-        self._interrupted = now
-        self.notify(tr("chat.press_again"), timeout=_PRESS_AGAIN_WITHIN_S, markup=False)
+        self._loaded = loaded = self._loaded or load_settings(environment=os.environ)
+        themes = ("dark", "light", *sorted(self.available_themes))
+        suggestions = {"interface.theme": themes}
+        screen = SettingsScreen(loaded, suggestions=suggestions, settings=self._settings)
+        changed = await self.push_screen_wait(screen)
+        if changed is not None:
+            before, self._settings = self._settings or loaded.settings, changed
+            self._follow(changed)
+            self._chat.follow_person(changed)
+            is_later = (before.interface.language, before.interface.mouse, before.model) != (
+                changed.interface.language,
+                changed.interface.mouse,
+                changed.model,
+            )
+            self.notify(tr("settings.next_start" if is_later else "settings.saved"), markup=False)
+
+    def on_mount(self) -> None:
+        if self._settings is None or self._loaded is None:
+            return
+        if self._settings.keys:
+            self.set_keymap(self._settings.keymap)
+        if self._settings.interface.reduced_motion:
+            self._follow_motion(self._settings)
+        for fault in self._loaded.faults:
+            words = "\n".join(filter(None, (str(fault), fault.hint)))
+            self.notify(words, severity="warning", markup=False, timeout=_FAULT_SHOWN_S)
+
+    def _follow(self, settings: Settings) -> None:
+        """Be as changed settings say."""
+        from yuren_tui.terminal.appearance import theme_name
+
+        interface = settings.interface
+        theme = theme_name(interface.theme, high_contrast=interface.high_contrast)
+        if theme in self.available_themes and theme != self.theme:
+            self.theme = theme
+        self.set_keymap(settings.keymap)
+        self._follow_motion(settings)
+        self._chat.follow(settings)
+
+    def _follow_motion(self, settings: Settings) -> None:
+        from yuren_tui.terminal.appearance import apply_motion
+
+        is_still = settings.interface.reduced_motion
+        apply_motion(self, reduced_motion=is_still, environment=os.environ)
+
+    def _is_pressed_again(self, action: str, words: str) -> bool:
+        """Whether an action that is done on the second press was wanted a moment ago."""
+        now, before = time.monotonic(), self._pressed.get(action, -_PRESS_AGAIN_WITHIN_S)
+        self._pressed[action] = now
+        if now - before < _PRESS_AGAIN_WITHIN_S:
+            return True
+        self.notify(words, timeout=_PRESS_AGAIN_WITHIN_S, markup=False)
+        return False
 
     def _begin_with(self, theme: str) -> None:
         """Set the first theme without the second look at all styles that a change takes."""

@@ -27,7 +27,7 @@ from yuren_tui.sanitize import sanitize_line
 
 if TYPE_CHECKING:
     from yuren_tui.app import ChatApp
-    from yuren_tui.settings import Settings
+    from yuren_tui.settings import LoadedSettings
 
 INTERRUPTED = 130
 """The exit code after Ctrl+C, as shells give it."""
@@ -82,7 +82,7 @@ def _run(options: ChatOptions) -> int:
         from yuren_tui.plain import run_plain
 
         return run_plain(options, loaded.settings)
-    return _run_screen(options, loaded.settings)
+    return _run_screen(options, loaded)
 
 
 def _has_screen() -> bool:
@@ -94,9 +94,14 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def _run_screen(options: ChatOptions, settings: Settings) -> int:
+def _run_screen(options: ChatOptions, loaded: LoadedSettings) -> int:
+    from yuren_tui.terminal.environment import prepare
+
+    settings = loaded.settings
+    prepare(os.environ, reduced_motion=settings.interface.reduced_motion)  # before textual
     from yuren_tui.app import ChatApp
     from yuren_tui.startup import check_named, choose_model, make_session
+    from yuren_tui.terminal.commits import install
 
     session = make_session(options, settings)
     try:
@@ -108,13 +113,15 @@ def _run_screen(options: ChatOptions, settings: Settings) -> int:
             images=options.pictures,
             prompt=options.prompt,
             theme=theme,
+            loaded=loaded,
+            questions=install(),
         )
         is_known = theme in ("dark", "light", *app.available_themes)
         if "interface.theme" in options.given and not is_known:
             themes = ", ".join(("dark", "light", *sorted(app.available_themes)))
             raise UsageError(tr("cli.unknown_theme", theme=theme), tr("cli.themes", themes=themes))
         _end_on_signals(app)
-        app.run()
+        app.run(mouse=settings.interface.mouse)
         return app.return_code or 0
     finally:
         session.close()

@@ -33,10 +33,21 @@ class Guarded(MessagePump):
             self.app._handle_exception(error)
 
 
+def _keep_still(screen: Screen[ResultType]) -> None:
+    """No cursor blinks where nothing is to move."""
+    if screen.app.animation_level == "none":
+        from yuren_tui.terminal.appearance import still_cursors
+
+        still_cursors(screen)
+
+
 class TranslatedScreen(Guarded, Screen[ResultType], inherit_bindings=False):
     """A screen whose bindings speak the language of the person."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*FOCUS_BINDINGS]
+
+    def on_screen_resume(self) -> None:
+        _keep_still(self)
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
@@ -50,7 +61,11 @@ class TranslatedModal(Guarded, ModalScreen[ResultType], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         *FOCUS_BINDINGS,
         bind("escape", "close", "modal.close", show=True),
+        bind("f1", "app.help", "app.help"),
     ]
+
+    def on_screen_resume(self) -> None:
+        _keep_still(self)
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:

@@ -24,7 +24,7 @@ from yuren_core.messages import ImagePart
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
-from yuren_tui.screens.chat_commands import CommandScreen
+from yuren_tui.screens.chat_settings import FollowingScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
@@ -36,7 +36,7 @@ _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
 _STOPPED_S = 0.6  # an Esc so soon after one that stopped an answer was meant for the answer, too
 
 
-class ChatScreen(CommandScreen):
+class ChatScreen(FollowingScreen):
     """One conversation.
 
     Args:

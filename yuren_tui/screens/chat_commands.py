@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.document._document import Document
-from textual.widgets import OptionList, TextArea
+from textual.widgets import TextArea
 
 from yuren_core.errors import YurenError
 from yuren_tui.screens.chat_prompt import PromptScreen
 from yuren_tui.session import Session
-from yuren_tui.widgets.completion import CompletionList
 from yuren_tui.widgets.prompt import PromptArea
 
 if TYPE_CHECKING:
     from yuren_tui.commands import Command, CommandRunner, Completion
     from yuren_tui.screens.command_names import CommandNames
+    from yuren_tui.widgets.completion import CompletionList
 
 _SLASHES = ("/", "／")
 
@@ -31,6 +31,7 @@ class CommandScreen(PromptScreen):
 
     _runner: CommandRunner | None = None
     _names: CommandNames | None = None
+    _list: CompletionList | None = None
     _completions: tuple[Completion, ...] = ()
 
     @property
@@ -50,22 +51,18 @@ class CommandScreen(PromptScreen):
     @on(PromptArea.ListMoved)
     def _list_moved(self, event: PromptArea.ListMoved) -> None:
         event.stop()
-        self.query_one(CompletionList).step(event.step)
+        if self._list is not None:
+            self._list.step(event.step)
 
     @on(PromptArea.Taken)
     async def _taken(self, event: PromptArea.Taken) -> None:
         event.stop()
-        self._take(self.query_one(CompletionList).highlighted or 0)
+        self._take()
 
     @on(PromptArea.ListLeft)
     async def _list_left(self, event: PromptArea.ListLeft) -> None:
         event.stop()
         await self._offer(())
-
-    @on(OptionList.OptionSelected, "CompletionList")
-    def _clicked(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        self._take(event.option_index)
 
     def _found(self, text: str) -> tuple[Completion, ...]:
         from yuren_tui.commands import complete
@@ -84,12 +81,16 @@ class CommandScreen(PromptScreen):
     async def _offer(self, completions: tuple[Completion, ...]) -> None:
         self._completions = completions
         self.prompt.is_completing = bool(completions)
-        lists = self.query(CompletionList)
-        if not lists:
-            await self.mount(CompletionList(id="completions"), before=self.prompt)
-        self.query_one(CompletionList).offers = tuple((c.value, c.about) for c in completions)
+        if self._list is None:
+            from yuren_tui.widgets.completion import CompletionList
 
-    def _take(self, place: int) -> None:
+            self._list = CompletionList(id="completions")
+            await self.mount(self._list, before=self.prompt)
+        self._list.offers = tuple((one.value, one.about) for one in completions)
+
+    def _take(self) -> None:
+        """Write the highlighted completion into the prompt."""
+        place = (self._list.highlighted or 0) if self._list is not None else 0
         if place >= len(self._completions):
             return
         prompt, taken = self.prompt, self._completions[place]
@@ -106,9 +107,8 @@ class CommandScreen(PromptScreen):
         from yuren_tui.commands import parse
 
         text = self.prompt.text
-        completions = self.query(CompletionList)
-        if self._completions and completions and completions.first().was_moved:
-            self._take(completions.first().highlighted or 0)
+        if self._completions and self._list is not None and self._list.was_moved:
+            self._take()
             return
         try:
             command = parse(text) if text.startswith(_SLASHES) else None

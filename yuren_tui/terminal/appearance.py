@@ -7,6 +7,7 @@ NO_COLOR is Textual's to obey, and it does; what is said by colour alone is said
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from textual.app import App
 from textual.screen import Screen
@@ -23,7 +24,7 @@ def theme_name(theme: str, *, high_contrast: bool = False) -> str:
     return CONTRAST if high_contrast else _SHORT.get(theme, theme)
 
 
-def apply_motion(app: App[object], *, reduced_motion: bool, environment: Mapping[str, str]) -> None:
+def apply_motion(app: App[Any], *, reduced_motion: bool, environment: Mapping[str, str]) -> None:
     """Animate, or let everything stand still, cursors too.
 
     Args:
@@ -37,7 +38,7 @@ def apply_motion(app: App[object], *, reduced_motion: bool, environment: Mapping
         still_cursors(screen, is_still=is_still)
 
 
-def still_cursors(screen: Screen[object], *, is_still: bool = True) -> None:
+def still_cursors(screen: Screen[Any], *, is_still: bool = True) -> None:
     """Stop the blinking of a screen's text cursors, or start it again."""
     for area in screen.query(TextArea):
         area.cursor_blink = not is_still

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual import on
 from textual.content import Content
 from textual.reactive import reactive
+from textual.widgets import OptionList
 
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.widgets.choices import Choices
+from yuren_tui.widgets.prompt import PromptArea
 
 Offer = tuple[str, str]
 """What could be typed, and what it is."""
@@ -23,6 +26,11 @@ class CompletionList(Choices, can_focus=False):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.was_moved = False
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(PromptArea.Taken())
 
     def watch_offers(self, offers: Sequence[Offer]) -> None:
         self.was_moved = False
