@@ -41,6 +41,7 @@ class Choices(OptionList, inherit_bindings=False):
         self.add_options([Option(entry) for entry in entries])
         if entries:
             self.highlighted = highlighted
+            self.call_after_refresh(self.scroll_to_highlight)  # sizes are known only then
 
     def move(self, step: int) -> None:
         """Highlight another entry, `step` places on; the ends hold."""
