@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from yuren_tui.app import ChatApp
     from yuren_tui.settings import LoadedSettings
 
+_NAMES = ("interface.theme", "model.preset")
 INTERRUPTED = 130
 """The exit code after Ctrl+C, as shells give it."""
 
@@ -95,6 +96,15 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _run_screen(options: ChatOptions, loaded: LoadedSettings) -> int:
+    from yuren_tui.opening import opening_frame
+
+    # What the command line names is looked up first: a name that is wrong is told on no screen.
+    is_sure = options.chat_id is None and options.given.keys().isdisjoint(_NAMES)
+    with opening_frame(tr("chat.placeholder")) if is_sure else nullcontext():
+        return _run_chat(options, loaded)
+
+
+def _run_chat(options: ChatOptions, loaded: LoadedSettings) -> int:
     from yuren_tui.terminal.environment import prepare
 
     settings = loaded.settings

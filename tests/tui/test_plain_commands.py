@@ -109,7 +109,7 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(terminal: Terminal
     typed(terminal, "/set top_k x", "Error: top_k cannot be x", "You:")
     typed(terminal, "/set colour red", "Error: there is no setting colour", "You:")
     typed(terminal, "/set user Mei", "user = Mei")
-    typed(terminal, "/set", "temperature = 0.7", "top_k = 7", "user = Mei", "You:")
+    typed(terminal, "/set", "temperature = 0.2", "top_k = 7", "user = Mei", "You:")
     typed(terminal, "/system", "Be brief.")
     typed(terminal, "/system You are a duck.", "The system prompt is set.")
     typed(terminal, "one", "Assistant: one")
