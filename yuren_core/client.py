@@ -45,6 +45,10 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "yuren_core.inference.worker")
 
 _LINE_LIMIT = 64 * 1024 * 1024  # bytes; asyncio refuses lines over 64 KiB otherwise
 _LOG_LIMIT = 8 * 1024 * 1024  # bytes; a longer log is begun anew
+_SPINS = "3000"
+"""How long torch's threads (GNU OpenMP) spin for each other before they sleep. The default spins
+for milliseconds: where the screen or anything else takes a core, decoding comes to a standstill."""
+
 _GRACE_S = 2.0  # seconds between asking the process to end and ending it
 
 
@@ -98,6 +102,7 @@ class ModelClient:
                 stderr=log,
                 limit=_LINE_LIMIT,
                 env={
+                    "GOMP_SPINCOUNT": _SPINS,
                     **os.environ,
                     **language_for_child(),
                     "PYTHONUTF8": "1",
