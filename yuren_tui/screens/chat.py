@@ -6,7 +6,6 @@ What is said and what may happen next is the session's to decide; this screen dr
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.widgets import Footer
+from textual.widgets import Footer, TextArea
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
@@ -24,6 +23,7 @@ from yuren_core.messages import ImagePart
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
+from yuren_tui.garbage import IdleCollector
 from yuren_tui.screens.chat_settings import FollowingScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.picture import PictureBar, PictureChip
@@ -72,6 +72,7 @@ class ChatScreen(FollowingScreen):
         super().__init__(session, choice)
         self._first = (tuple(images), prompt)
         self._stopped_at = 0.0
+        self.garbage = IdleCollector()
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
@@ -86,6 +87,10 @@ class ChatScreen(FollowingScreen):
         self.call_after_refresh(self._begin)
 
     # ------------------------------------------------------------ handlers
+
+    @on(TextArea.Changed)
+    def _key_pressed(self) -> None:
+        self.garbage.note_key()
 
     @on(PromptArea.Submitted)
     async def _submitted(self, event: PromptArea.Submitted) -> None:
@@ -184,12 +189,13 @@ class ChatScreen(FollowingScreen):
 
     @work(group="begin", exclusive=True)
     async def _begin(self) -> None:
-        gc.enable()
+        self.garbage.start()
         images, prompt = self._first
         self.load_model()
         await self.query_one("#foot").mount(Footer(compact=True))
         self.refresh_bindings()  # the footer waits to be told
         self.set_interval(_LOOK_EVERY_S, self.look)
+        self.set_interval(_LOOK_EVERY_S, self.garbage.tick)
         if self._care.choice is None:
             self.query_one("#install").focus()
         await self.open_first()

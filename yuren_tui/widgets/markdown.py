@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 from markdown_it import MarkdownIt
 from mdit_py_cjk_friendly import cjk_friendly
 from textual.widgets import Markdown
 
 _SHORTEST_WAIT_S = 0.04  # 25 frames a second
-_WAIT_PER_COST = 3.0  # at most a quarter of the time goes into drawing
+_WAIT_PER_COST = 2.0  # at most a third of the time goes into drawing
+_LONGEST_DRAWING_S = 0.5
 
 
 def parser() -> MarkdownIt:
@@ -51,6 +53,14 @@ class StreamedMarkdown(Markdown):
                 self._pending.clear()
                 start = time.perf_counter()
                 await self.append(piece)
+                await self._drawn()
                 cost = time.perf_counter() - start
                 if not self._is_closed:
                     await asyncio.sleep(max(_SHORTEST_WAIT_S, _WAIT_PER_COST * cost))
+
+    async def _drawn(self) -> None:
+        """Wait until what was appended is laid out and painted, which costs the most."""
+        drawn = asyncio.Event()
+        self.call_after_refresh(drawn.set)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(drawn.wait(), _LONGEST_DRAWING_S)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from textual.app import ComposeResult
 from textual.containers import HorizontalGroup, VerticalGroup
 from textual.content import Content
+from textual.geometry import NULL_SPACING, Size
+from textual.layout import DockArrangeResult
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from yuren_tui.widgets.markdown import StreamedMarkdown
     from yuren_tui.widgets.turn_editor import TurnEditor
 
+_NOTHING = DockArrangeResult([], set(), NULL_SPACING)
 Severity = Literal["information", "warning", "error"]
 
 
@@ -39,6 +42,9 @@ class TurnMessage(VerticalGroup):
 
     def __init__(self, view: TurnView) -> None:
         super().__init__()
+        self.is_near = True
+        """Whether it is in sight or close to it; set by the window."""
+        self._is_measured = False
         self.set_reactive(TurnMessage.view, view)
 
     @property
@@ -47,7 +53,7 @@ class TurnMessage(VerticalGroup):
         return self.view.id
 
     def compose(self) -> ComposeResult:
-        yield Static(self._head(), classes="role")
+        yield Static(_head(self.view), classes="role")
         yield from self.compose_body()
 
     def compose_body(self) -> Iterator[Widget]:
@@ -57,8 +63,22 @@ class TurnMessage(VerticalGroup):
     async def draw(self) -> None:
         """Show all words at once; to be awaited after mounting."""
 
-    def watch_view(self, view: TurnView) -> None:
-        self.query_one(".role", Static).update(self._head())
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        self._is_measured = True
+        try:
+            return super().get_content_height(container, viewport, width)
+        finally:
+            self._is_measured = False
+
+    def arrange(self, size: Size, optimal: bool = False) -> DockArrangeResult:
+        """As any widget does, but what is far from sight is measured only and not laid out: that
+        would cost at every layout as much as what is seen."""
+        is_needed = optimal or self.is_near or self._is_measured
+        return super().arrange(size, optimal) if is_needed else _NOTHING
+
+    def watch_view(self, old: TurnView, view: TurnView) -> None:
+        if _head(old) != _head(view):  # every change of it is a layout
+            self.query_one(".role", Static).update(_head(view))
 
     async def edit(self, editor: TurnEditor) -> None:
         """Let an editor take the place of the words."""
@@ -70,17 +90,6 @@ class TurnMessage(VerticalGroup):
         """Show the words again."""
         self.remove_class("-edited")
         await self.query("TurnEditor").remove()
-
-    def _head(self) -> Content:
-        view = self.view
-        parts: list[str | tuple[str, str]] = [view.name]
-        if view.count > 1:
-            parts.append((f"  ‹ {view.index}/{view.count} ›", "$accent not bold"))
-        if view.is_pinned:
-            parts.append((f"  ◆ {tr('turns.pinned')}", "$accent not bold"))
-        if view.has_edit:
-            parts.append((f"  ✎ {tr('turns.has_edit')}", "$warning not bold"))
-        return Content.assemble(*parts)
 
 
 class UserMessage(TurnMessage):
@@ -100,8 +109,8 @@ class UserMessage(TurnMessage):
         if limiter.hidden:
             yield Static(Content(tr("chat.not_shown", count=limiter.hidden)), classes="remark")
 
-    def watch_view(self, view: TurnView) -> None:
-        super().watch_view(view)
+    def watch_view(self, old: TurnView, view: TurnView) -> None:
+        super().watch_view(old, view)
         for picture in self.query(SentPicture):
             picture.cost = view.picture_cost
 
@@ -151,8 +160,8 @@ class AssistantMessage(TurnMessage):
         if piece := self._limiter.feed(sanitize(text)):
             self._body.write(piece)
 
-    def watch_view(self, view: TurnView) -> None:
-        super().watch_view(view)
+    def watch_view(self, old: TurnView, view: TurnView) -> None:
+        super().watch_view(old, view)
         if view.ending is not None:
             self.ending = view.ending
 
@@ -183,6 +192,17 @@ class AssistantMessage(TurnMessage):
         remark = self.query_one(".remark", Static)
         remark.update(Content(self._remark))
         remark.display = bool(self._remark)
+
+
+def _head(view: TurnView) -> Content:
+    parts: list[str | tuple[str, str]] = [view.name]
+    if view.count > 1:
+        parts.append((f"  ‹ {view.index}/{view.count} ›", "$accent not bold"))
+    if view.is_pinned:
+        parts.append((f"  ◆ {tr('turns.pinned')}", "$accent not bold"))
+    if view.has_edit:
+        parts.append((f"  ✎ {tr('turns.has_edit')}", "$warning not bold"))
+    return Content.assemble(*parts)
 
 
 class Notice(VerticalGroup):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:  # they bring Markdown and its parser, which the first frame d
 
 _OPENING = 12  # messages that are mounted at first
 _STEP = 8  # and with each move of the slice
+_FEWEST = 4  # that stay mounted at the end of a conversation,
+_SCREENS = 2.5  # and how much they must fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
         self._start = 0
         self._end = 0
         self._messages: dict[int, TurnMessage] = {}
+        self._order: list[int] = []
         self._held: _Held | None = None
         self._changing = asyncio.Lock()
 
@@ -110,8 +114,9 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
                 start, end = kept[0], count
             else:
                 start, end = kept[0], min(count, kept[-1] + 1 + _STEP)
+            most = self._tail if self.is_following else self.most
             self._views = tuple(views)
-            await self._mount_slice(max(start, end - self.most), end)
+            await self._mount_slice(max(start, end - most), end)
             if old and swapped and (new := self.message(swapped[1])):
                 self._anchor_released = True
                 self._held = _Held(new, lines)
@@ -125,9 +130,23 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
 
     async def to_end(self) -> None:
         """Go to the newest line and follow it."""
-        await self.reveal(len(self._views) - 1)
+        async with self._changing:
+            end = len(self._views)
+            start = self._start if self._end == end else end
+            await self._mount_slice(max(0, min(start, end - _OPENING), end - self._tail), end)
         self.anchor()
         self._anchor_released = False
+
+    @property
+    def _tail(self) -> int:
+        """Messages that stay mounted while the newest line is followed: enough for some screens,
+        and few, since every layout costs what is mounted."""
+        lines = 0
+        for count, view in enumerate(reversed(self.mounted), 1):
+            lines += self._messages[view.id].virtual_region.height
+            if count >= _FEWEST and lines > _SCREENS * self.size.height:
+                return min(count, self.most)
+        return min(self.most, max(_OPENING, self.size.height))
 
     # ------------------------------------------------------------ the place on the screen
 
@@ -160,20 +179,29 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
             self.refresh(layout=True)
 
     def arrange(self, size: Size, optimal: bool = False) -> DockArrangeResult:
-        """As any widget does, and the message that holds its place is scrolled back to it before
-        anything is drawn."""
+        """As any widget does, and before anything is drawn, the message that holds its place is
+        scrolled back to it, and all messages learn whether they are near what is seen."""
         result = super().arrange(size, optimal)
-        held = self._held
-        if optimal or held is None or not self._anchor_released:
-            return result
         column = next((p for p in result.placements if p.widget is self._column), None)
-        if column is None or held.message.parent is not self._column:
+        if optimal or column is None:
             return result
         inner = self._column.arrange(column.region.size)
-        region = next((p.region for p in inner.placements if p.widget is held.message), None)
-        if region is not None:
+        regions = {p.widget: p.region for p in inner.placements}
+        end, held = max(0, column.region.height - size.height), self._held
+        top = self.scroll_y
+        if not self._anchor_released:
+            top = end
+        elif held is not None and held.message in regions:
+            region = regions[held.message]
             lines = held.lines if held.share is None else -round(held.share * region.height)
-            self._jump(column.region.y + region.y - lines, result.total_region.height, size.height)
+            top = max(0, min(region.y - lines, end))
+            self._jump(top)
+        margin = size.height // 2
+        for message in self._messages.values():
+            if (place := regions.get(message)) is not None:
+                message.is_near = (
+                    place.bottom > top - margin and place.y < top + size.height + margin
+                )
         return result
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -189,9 +217,8 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
 
     # ------------------------------------------------------------ private
 
-    def _jump(self, y: float, total: int, height: int) -> None:
+    def _jump(self, y: float) -> None:
         """Scroll in the midst of a layout; as Textual's compositor does for an anchor."""
-        y = max(0.0, min(y, total - height))
         if y != self.scroll_y:
             self.set_reactive(Widget.scroll_y, y)
             self.set_reactive(Widget.scroll_target_y, y)
@@ -247,7 +274,12 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
 
         views = self._views[start:end]
         wanted = {view.id for view in views}
-        with self.app.batch_update():
+        kept = sum(view.id in self._messages for view in views)
+        is_longer = all(view.id in self._messages for view in views[:kept])
+        is_shorter = all(i not in wanted for i in self._order[: len(self._order) - kept])
+        # What only comes below and goes above may be seen on its way; all else at once.
+        quiet = nullcontext() if kept and is_longer and is_shorter else self.app.batch_update()
+        with quiet:
             gone = [self._messages.pop(i) for i in [*self._messages] if i not in wanted]
             before: Widget | None = None
             fresh: list[TurnMessage] = []
@@ -265,5 +297,6 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
                 before = new[0]
             await asyncio.gather(*(message.draw() for message in fresh))
             self._start, self._end = start, end
+            self._order = [view.id for view in views]
             if gone:
                 await asyncio.gather(*(message.remove() for message in gone))
