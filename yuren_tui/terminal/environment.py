@@ -7,6 +7,7 @@ from collections.abc import Mapping, MutableMapping
 
 _KITTY_KEYS_OFF = "TEXTUAL_DISABLE_KITTY_KEY"
 _ANIMATIONS = "TEXTUAL_ANIMATIONS"
+_FPS = "TEXTUAL_FPS"
 
 
 def is_iterm(environment: Mapping[str, str]) -> bool:
@@ -26,6 +27,8 @@ def prepare(environment: MutableMapping[str, str], *, reduced_motion: bool = Fal
     if is_iterm(environment):
         # With kitty's key reports on, iTerm2 sends nothing of what an input method commits.
         environment.setdefault(_KITTY_KEYS_OFF, "1")
+    # Textual paints at the next tick but one after a long frame: a key waits for two ticks then.
+    environment.setdefault(_FPS, "120")
     if reduced_motion:
         environment[_ANIMATIONS] = "none"
 
