@@ -14,7 +14,9 @@ from textual.widgets import Static
 from yuren_core.client import ModelClient
 from yuren_tui.app import ChatApp
 from yuren_tui.screens.chat import ChatScreen
+from yuren_tui.presets import Preset
 from yuren_tui.session import ModelChoice, Session
+from yuren_tui.store import Store
 from yuren_tui.widgets.markdown import StreamedMarkdown
 from yuren_tui.widgets.messages import AssistantMessage, Notice, UserMessage
 
@@ -59,6 +61,30 @@ class Driven:
     def answers(self) -> list[AssistantMessage]:
         return list(self.chat.query(AssistantMessage))
 
+    async def open(self) -> None:
+        """Wait for the model and for the first chat."""
+        await self.ready()
+        await self.until(self.chat.is_open.is_set)
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, and let what they ask for come to its end."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+        busy = ("act", "open", "tree", "window")
+        await self.until(lambda: not [w for w in self.app.workers if w.group in busy])
+
+    @property
+    def turns(self) -> list[str]:
+        """The words of the path that the session has."""
+        return [turn.text for turn in self.session.turns]
+
+    @property
+    def current(self) -> str:
+        """The words of the message that the keys act on."""
+        view = self.chat.transcript.turns.current_view
+        return view.text if view else ""
+
     @property
     def questions(self) -> list[str]:
         return [words(m.query_one(".words", Static)) for m in self.chat.query(UserMessage)]
@@ -97,9 +123,24 @@ async def running(
     size: tuple[int, int] = (80, 24),
     images: tuple[str, ...] = (),
     prompt: str = "",
+    store: Callable[[], Store] | None = None,
+    opening: Callable[[Session], object] | None = None,
+    preset: Preset | None = None,
 ) -> AsyncIterator[Driven]:
-    """The chat with a scripted process; no exception may go unnoticed."""
-    session = Session(scripted(log, *options))
+    """The chat with a scripted process; no exception may go unnoticed.
+
+    Args:
+        log: the model process's.
+        options: of the scripted process.
+        choice: which model; None where none is installed.
+        size: of the terminal.
+        images: attached at the start.
+        prompt: sent at the start.
+        store: opens the chats that are kept; None keeps them for this run.
+        opening: shows the first chat; a new one by default.
+        preset: who the model is.
+    """
+    session = Session(scripted(log, *options), store=store, opening=opening, preset=preset)
     app = ChatApp(session, choice=choice, images=images, prompt=prompt)
     try:
         async with app.run_test(size=size) as pilot:
@@ -107,3 +148,4 @@ async def running(
             assert not app._faults, "an unexpected exception: see the log"
     finally:
         await session.client.close()
+        session.close()
