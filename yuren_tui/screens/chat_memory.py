@@ -75,7 +75,8 @@ class MemoryScreen(EditingScreen):
         chat = self._session.chat
         self._deletions.clear()
         self.read_extras()
-        await self.transcript.clear_notices()
+        if not keeps_typed:  # at the start, a notice says what went wrong since
+            await self.transcript.clear_notices()
         typed = (self.prompt.text, self.pictures.pictures) if keeps_typed else ("", ())
         if chat.draft or not keeps_typed:
             self.prompt.text = typed[0]

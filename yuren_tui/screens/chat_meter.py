@@ -7,6 +7,7 @@ The model process counts; while it loads or answers, the last answer's own numbe
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar
 
@@ -46,7 +47,11 @@ class MeterScreen(ModelScreen):
         """Show what fills the context."""
         from yuren_tui.screens.context_meter import ContextScreen
 
-        use = await self._count()
+        try:
+            use = await self._count()
+        except YurenError as error:
+            self.complain(error)
+            return
         if use is None:
             self.say(tr("meter.unknown"))
         else:
@@ -64,14 +69,13 @@ class MeterScreen(ModelScreen):
     async def recount(self) -> None:
         """Count, once nothing has been typed for a moment."""
         await asyncio.sleep(_REST_S)
-        self._show_use(await self._count())
+        use = None
+        with suppress(YurenError):  # the opening has said that preset or store cannot be read
+            use = await self._count()
+        self._show_use(use)
 
     async def _count(self) -> ContextUse | None:
-        try:
-            return await self._session.count(self.prompt.text, self.pictures.pictures)
-        except YurenError as error:  # the preset cannot be read, the store cannot be opened
-            self.complain(error)
-            return None
+        return await self._session.count(self.prompt.text, self.pictures.pictures)
 
     def _show_use(self, use: ContextUse | None) -> None:
         self.use = use

@@ -27,6 +27,12 @@ from yuren_tui.widgets.choices import Choices
 from yuren_tui.widgets.safe_input import SafeInput
 
 
+class ModelField(SafeInput):
+    """The field that keeps the focus. Its own Enter comes after the letters before it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("enter", "submit", "models.load", show=True)]
+
+
 class ModelPicker(TranslatedModal[ModelChoice | None]):
     """The picker; its result is what to load, None for no change.
 
@@ -38,11 +44,10 @@ class ModelPicker(TranslatedModal[ModelChoice | None]):
 
     CSS_PATH = "models.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("enter", "load", "models.load", show=True, priority=True),
-        bind("up", "move(-1)", "models.up", priority=True),
-        bind("down", "move(1)", "models.down", priority=True),
-        bind("f2", "step('#load')", "models.precision", show=True, priority=True),
-        bind("f3", "step('#device')", "models.device", show=True, priority=True),
+        bind("up", "move(-1)", "models.up"),
+        bind("down", "move(1)", "models.down"),
+        bind("f2", "step('#load')", "models.precision", show=True),
+        bind("f3", "step('#device')", "models.device", show=True),
     ]
 
     def __init__(
@@ -51,6 +56,7 @@ class ModelPicker(TranslatedModal[ModelChoice | None]):
         super().__init__()
         self._models = list(models)
         self._shown: list[ModelAtHand] = []
+        self._looked_at: ModelAtHand | None = None
         self._current = current
         self._has_pictures = has_pictures
 
@@ -58,7 +64,7 @@ class ModelPicker(TranslatedModal[ModelChoice | None]):
         current = self._current or ModelChoice("")
         with Vertical(id="panel") as panel:
             panel.border_title = tr("models.title")
-            yield SafeInput(placeholder=tr("models.type"), id="typed", compact=True)
+            yield ModelField(placeholder=tr("models.type"), id="typed", compact=True)
             yield Choices(id="list")
             yield Static("", id="about", markup=False)
             for name, value, words in (
@@ -80,10 +86,19 @@ class ModelPicker(TranslatedModal[ModelChoice | None]):
         event.stop()
         self._show()
 
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._load()
+
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        model = self._shown[event.option_index]
+        self._look_at(self._shown[event.option_index])
+
+    def _look_at(self, model: ModelAtHand) -> None:
+        """Show what is known of a model, and how it was loaded the last time."""
+        self._looked_at = model
         self.query_one("#about", Static).update(self._about(model))
         if model.origin == "recent":
             self.query_one("#load", ChoiceField).value = model.choice.load
@@ -102,11 +117,12 @@ class ModelPicker(TranslatedModal[ModelChoice | None]):
         """Take the next word of a field."""
         self.query_one(selector, ChoiceField).action_step(1)
 
-    def action_load(self) -> None:
-        """Load the one that is highlighted."""
+    def _load(self) -> None:
         place = self.query_one(Choices).highlighted
         if place is None or place >= len(self._shown):
             return
+        if self._shown[place] != self._looked_at:
+            self._look_at(self._shown[place])  # Enter came before the list could tell
         load = cast("LoadMode", self.query_one("#load", ChoiceField).value)
         device = cast("Device", self.query_one("#device", ChoiceField).value)
         self.dismiss(replace(self._shown[place].choice, load=load, device=device))

@@ -62,13 +62,13 @@ class PresetPicker(PresetList):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("ctrl+g", "edit", "presets.edit", show=True, priority=True),
-        bind("ctrl+n", "create", "presets.create", show=True, priority=True),
+        bind("ctrl+g", "edit", "presets.edit", show=True),
+        bind("ctrl+n", "create", "presets.create", show=True),
         bind("ctrl+d", "duplicate", "presets.duplicate", priority=True),
-        bind("f8", "delete", "presets.delete", show=True, priority=True),
-        bind("ctrl+z", "undo", "presets.undo", priority=True),
-        bind("ctrl+o", "import_file", "presets.import", priority=True),
-        bind("ctrl+s", "export", "presets.export", priority=True),
+        bind("f8", "delete", "presets.delete", show=True),
+        bind("ctrl+z", "undo", "presets.undo"),
+        bind("ctrl+o", "import_file", "presets.import"),
+        bind("ctrl+s", "export", "presets.export"),
     ]
 
     def __init__(

@@ -45,6 +45,12 @@ class ChosenPreset:
     is_for_new_chat: bool
 
 
+class PresetSearch(SafeInput):
+    """The field that keeps the focus. Its own Enter comes after the letters before it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("enter", "submit", "presets.new_chat", show=True)]
+
+
 class PresetList(TranslatedModal[ChosenPreset | None]):
     """The part of the picker that finds and shows.
 
@@ -57,12 +63,11 @@ class PresetList(TranslatedModal[ChosenPreset | None]):
     CSS_PATH = "presets.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012 - as Screen types it
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("enter", "choose(True)", "presets.new_chat", show=True, priority=True),
-        bind("ctrl+t", "choose(False)", "presets.this_chat", show=True, priority=True),
-        bind("up", "move(-1)", "presets.up", priority=True),
-        bind("down", "move(1)", "presets.down", priority=True),
-        bind("pageup", "scroll(-1)", "presets.preview_up", priority=True),
-        bind("pagedown", "scroll(1)", "presets.preview_down", priority=True),
+        bind("ctrl+t", "choose(False)", "presets.this_chat", show=True),
+        bind("up", "move(-1)", "presets.up"),
+        bind("down", "move(1)", "presets.down"),
+        bind("pageup", "scroll(-1)", "presets.preview_up"),
+        bind("pagedown", "scroll(1)", "presets.preview_down"),
     ]
 
     def __init__(self, library: PresetLibrary, *, language: str, current: str = "") -> None:
@@ -78,7 +83,9 @@ class PresetList(TranslatedModal[ChosenPreset | None]):
         with Container(id="panel") as panel:
             panel.border_title = tr("presets_screen.title")
             with Vertical(id="left"):
-                yield SafeInput(placeholder=tr("presets_screen.search"), id="search", compact=True)
+                yield PresetSearch(
+                    placeholder=tr("presets_screen.search"), id="search", compact=True
+                )
                 yield Choices(id="list")
             with VerticalScroll(id="right"):
                 yield ThumbnailView(columns=20, rows=10)
@@ -108,6 +115,11 @@ class PresetList(TranslatedModal[ChosenPreset | None]):
     def _searched(self, event: Input.Changed) -> None:
         event.stop()
         self._show()
+
+    @on(Input.Submitted, "#search")
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_choose(True)
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:

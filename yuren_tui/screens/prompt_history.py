@@ -25,6 +25,12 @@ _LINES = 4  # of the highlighted prompt
 _LONGEST = 600  # characters of it
 
 
+class PromptSearch(SafeInput):
+    """The field that keeps the focus. Its own Enter comes after the letters before it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("enter", "submit", "history.take", show=True)]
+
+
 class PromptHistory(TranslatedModal[str | None]):
     """The search; its result is a prompt.
 
@@ -34,9 +40,8 @@ class PromptHistory(TranslatedModal[str | None]):
 
     CSS_PATH = "prompt_history.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("enter", "take", "history.take", show=True, priority=True),
-        bind("up", "move(-1)", "history.up", priority=True),
-        bind("down,ctrl+r", "move(1)", "history.down", priority=True),
+        bind("up", "move(-1)", "history.up"),
+        bind("down,ctrl+r", "move(1)", "history.down"),
     ]
 
     def __init__(self, find: Callable[[str], Sequence[str]]) -> None:
@@ -47,7 +52,7 @@ class PromptHistory(TranslatedModal[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="panel") as panel:
             panel.border_title = tr("history.title")
-            yield SafeInput(placeholder=tr("history.search"), id="search", compact=True)
+            yield PromptSearch(placeholder=tr("history.search"), id="search", compact=True)
             yield Choices(id="list")
             yield Static("", id="whole", markup=False)
         yield Footer(show_command_palette=False)
@@ -76,8 +81,9 @@ class PromptHistory(TranslatedModal[str | None]):
         """Highlight another."""
         self.query_one(Choices).move(step)
 
-    def action_take(self) -> None:
-        """Put the one that is highlighted into the prompt."""
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
         place = self.query_one(Choices).highlighted
         if place is not None and place < len(self._found):
             self.dismiss(self._found[place])

@@ -57,10 +57,10 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
     CSS_PATH = "system_prompt.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Screen types it
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("ctrl+s", "save", "system.save", show=True, priority=True),
-        bind("f4", "next_view", "system.view", show=True, priority=True),
-        bind("ctrl+r", "restore", "system.restore", show=True, priority=True),
-        bind("ctrl+e", "close", "system.leave", priority=True),
+        bind("ctrl+s", "save", "system.save", show=True),
+        bind("f4", "next_view", "system.view", show=True),
+        bind("ctrl+r", "restore", "system.restore", show=True),
+        bind("ctrl+e", "close", "system.leave"),
     ]
 
     def __init__(self, desk: PromptDesk, draft: str | None = None) -> None:

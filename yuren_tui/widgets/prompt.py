@@ -29,7 +29,7 @@ class PromptArea(EditArea):
     """Where the person writes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("tab", "complete", "prompt.complete", priority=True),
+        bind("tab", "complete", "prompt.complete"),
         bind("escape", "leave_list", "prompt.leave_list"),
         bind("enter", "submit", "prompt.send", show=True, priority=True),
         bind("ctrl+j,shift+enter", "newline", "prompt.newline", show=True, priority=True),
