@@ -128,7 +128,6 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
             return await super().run_async(*args, **options)  # type: ignore[arg-type]
         finally:
             await self._session.client.close()
-            self._chat.garbage.stop()
             self._chat.keep_all()
             self._session.close()
 

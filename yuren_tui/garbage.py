@@ -2,7 +2,8 @@
 """When Python looks for garbage in earnest: while nobody types.
 
 A full collection takes some 50 ms of a long chat, and a key that is pressed just then waits for
-it. So only young garbage is collected as usual; the whole is when the keys have rested.
+it. So only young garbage is collected as usual; the whole is when the keys have rested, or, where
+they never do, when much has gathered.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import time
 
 _REST_S = 1.0
 _EVERY_S = 20.0
+_YOUNG = (2_000, 10)  # allocations, and collections of the youngest; then of the younger
+_MUCH = 150  # collections of the younger; some ten answers
 _NEVER = 1_000_000
 
 
@@ -28,7 +31,7 @@ class IdleCollector:
         self._thresholds = gc.get_threshold()
         gc.enable()
         gc.freeze()
-        gc.set_threshold(2_000, 10, _NEVER)
+        gc.set_threshold(*_YOUNG, _NEVER)
 
     def stop(self) -> None:
         """Leave things as they were."""
@@ -42,8 +45,9 @@ class IdleCollector:
         self._key = time.monotonic()
 
     def tick(self) -> None:
-        """Collect, if it is time and nobody types."""
+        """Collect, if it is time and nobody types, or if much has gathered."""
         now = time.monotonic()
-        if now - self._key > _REST_S and now - self._collected > _EVERY_S:
+        rests = now - self._key > _REST_S and now - self._collected > _EVERY_S
+        if rests or gc.get_count()[2] > _MUCH:
             gc.collect()
             self._collected = time.monotonic()

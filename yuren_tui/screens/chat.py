@@ -15,7 +15,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.widgets import Footer, TextArea
+from textual.widgets import TextArea
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
@@ -26,6 +26,7 @@ from yuren_tui.bindings import bind
 from yuren_tui.garbage import IdleCollector
 from yuren_tui.screens.chat_settings import FollowingScreen
 from yuren_tui.session import ModelChoice, Session
+from yuren_tui.widgets.key_footer import KeyFooter
 from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
 from yuren_tui.widgets.status_bar import StatusBar
@@ -85,6 +86,9 @@ class ChatScreen(FollowingScreen):
     def on_mount(self) -> None:
         self.show_status()
         self.call_after_refresh(self._begin)
+
+    def on_unmount(self) -> None:
+        self.garbage.stop()
 
     # ------------------------------------------------------------ handlers
 
@@ -192,7 +196,7 @@ class ChatScreen(FollowingScreen):
         self.garbage.start()
         images, prompt = self._first
         self.load_model()
-        await self.query_one("#foot").mount(Footer(compact=True))
+        await self.query_one("#foot").mount(KeyFooter(compact=True))
         self.refresh_bindings()  # the footer waits to be told
         self.set_interval(_LOOK_EVERY_S, self.look)
         self.set_interval(_LOOK_EVERY_S, self.garbage.tick)

@@ -186,11 +186,7 @@ class TurnList(TurnWindow, inherit_bindings=False):
 
     def _last_in_sight(self) -> int | None:
         bottom = self.scroll_y + self.size.height
-        seen = [
-            view.id
-            for view in self.mounted
-            if self._region_of(self._messages[view.id]).y < bottom - 1
-        ]
+        seen = [m.turn_id for m in self._standing if self._region_of(m).y < bottom - 1]
         return seen[-1] if seen else None
 
 

@@ -38,7 +38,7 @@ _SCREENS = 2.5  # and how much they must fill
 class _Held:
     """Which message keeps its place: `lines` below the top of what is seen, or a share of it."""
 
-    message: Widget
+    message: TurnMessage
     lines: int = 0
     share: float | None = None
 
@@ -83,6 +83,11 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
     def mounted(self) -> tuple[TurnView, ...]:
         """Those that are mounted."""
         return self._views[self._start : self._end]
+
+    @property
+    def _standing(self) -> list[TurnMessage]:
+        """The widgets in order; in the midst of a change, those that are neither new nor gone."""
+        return [self._messages[i] for i in self._order if i in self._messages]
 
     def message(self, turn_id: int) -> TurnMessage | None:
         """The widget of a message; None while it is not mounted."""
@@ -142,8 +147,8 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
         """Messages that stay mounted while the newest line is followed: enough for some screens,
         and few, since every layout costs what is mounted."""
         lines = 0
-        for count, view in enumerate(reversed(self.mounted), 1):
-            lines += self._messages[view.id].virtual_region.height
+        for count, message in enumerate(reversed(self._standing), 1):
+            lines += message.virtual_region.height
             if count >= _FEWEST and lines > _SCREENS * self.size.height:
                 return min(count, self.most)
         return min(self.most, max(_OPENING, self.size.height))
@@ -162,7 +167,7 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
         held = self._first_in_sight()
         if self.is_following or held is None or self.scroll_y >= self.max_scroll_y:
             return None
-        number = self.place_of(getattr(held.message, "view").id) or 0  # noqa: B009
+        number = self.place_of(held.message.turn_id) or 0
         height = max(1, held.message.virtual_region.height)
         return number + min(0.999, max(0.0, -held.lines / height))
 
@@ -231,8 +236,7 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
 
     def _first_in_sight(self) -> _Held | None:
         top = self._top
-        for view in self.mounted:
-            message = self._messages[view.id]
+        for message in self._standing:
             if message.virtual_region.bottom > top and message.virtual_region.height:
                 return _Held(message, message.virtual_region.y - round(top))
         return None
