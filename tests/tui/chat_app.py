@@ -13,8 +13,8 @@ from textual.widgets import Static
 
 from yuren_core.client import ModelClient
 from yuren_tui.app import ChatApp
-from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.presets import Preset
+from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.store import Store
 from yuren_tui.widgets.markdown import StreamedMarkdown

@@ -171,8 +171,8 @@ class TurnList(TurnWindow, inherit_bindings=False):
             self._scroll(region.bottom - height)
         elif above < self.scroll_y or region.height >= height:
             self._scroll(above)
-        elif region.bottom > self.scroll_y + height:
-            self._scroll(region.bottom - height)
+        elif region.bottom >= self.scroll_y + height:
+            self._scroll(region.bottom + 1 - height)  # the way to the newest line is below
 
     def _scroll(self, y: float) -> None:
         self.scroll_to(y=y, animate=False, immediate=True)

@@ -209,6 +209,11 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
                 )
         return result
 
+    def _check_anchor(self) -> None:
+        """As any widget does at its end; the end of the slice is none."""
+        if self._end == len(self._views):
+            super()._check_anchor()
+
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self._held = self._first_in_sight()
