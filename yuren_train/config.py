@@ -9,6 +9,7 @@ a value came from. Imports no torch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -135,4 +136,4 @@ def in_steps(interval: float, total: int) -> int:
     """
     if interval <= 0:
         return 0
-    return max(1, round(interval)) if interval >= 1 else max(1, -int(-interval * total // 1))
+    return max(1, round(interval) if interval >= 1 else math.ceil(interval * total))
