@@ -27,7 +27,7 @@ from yuren_core.i18n import tr
 from yuren_core.paths import storing
 from yuren_tui.store.faults import is_damage, suspicion_of, translated
 from yuren_tui.store.migrations import MIGRATIONS, Step, migrate, newer_than_us, version_of
-from yuren_tui.store.rescue import is_sound, set_aside
+from yuren_tui.store.rescue import is_sound, rescuing, set_aside
 
 _OPENING_TIMEOUT_S = 30.0
 """Another process may be migrating."""
@@ -68,9 +68,7 @@ class Database:
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
-                kept = set_aside(path)
-                self.notices.append(tr("store.was_damaged", path=path, kept=kept))
-                self._connection = self._open(steps)
+                self._connection = self._open_anew(steps)
 
     def _open(self, steps: Sequence[Step]) -> sqlite3.Connection:
         connection = self._connect(_OPENING_TIMEOUT_S)
@@ -92,6 +90,18 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _open_anew(self, steps: Sequence[Step]) -> sqlite3.Connection:
+        """Open a file that was found damaged; where nobody has seen to it yet, set it aside."""
+        with rescuing(self.path):
+            try:
+                return self._open(steps)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+            kept = set_aside(self.path)
+            self.notices.append(tr("store.was_damaged", path=self.path, kept=kept))
+            return self._open(steps)
 
     def _connect(self, timeout_s: float) -> sqlite3.Connection:
         connection = sqlite3.connect(

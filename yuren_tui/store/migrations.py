@@ -10,8 +10,8 @@ never deleted by us. A database of a newer version is refused and not touched.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,28 +63,20 @@ def migrate(
         StorageError: the database is newer than `steps`, or is no store of yuren's.
         sqlite3.Error: a step failed; the database is as it was.
     """
-    _refuse_foreign(connection, path)
-    found = version_of(connection)
-    if found > len(steps):
-        raise newer_than_us(path, found, len(steps))
-    if found == len(steps):
-        return None
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        found = version_of(connection)  # another process may have been faster
-        copy = _keep_copy(path, found) if 0 < found < len(steps) else None
+    with _transaction(connection, "DEFERRED"):
+        if _acceptable_version(connection, path, len(steps)) == len(steps):
+            return None
+    with _transaction(connection, "IMMEDIATE"):
+        found = _acceptable_version(connection, path, len(steps))  # another may have been faster
+        if found == len(steps):
+            return None
+        copy = _keep_copy(path, found) if found else None
         for step in steps[found:]:
             step(connection)
         if broken := connection.execute("PRAGMA foreign_key_check").fetchall():
             raise sqlite3.IntegrityError(f"migration leaves {len(broken)} dangling references")
-        if found < len(steps):
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {len(steps)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
     return copy
 
 
@@ -95,13 +87,34 @@ def newer_than_us(path: Path, found: int, known: int) -> StorageError:
     )
 
 
-def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+@contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _acceptable_version(connection: sqlite3.Connection, path: Path, known: int) -> int:
+    """The version of a database that we may use, or bring to `known`.
+
+    Asked inside a transaction: what is read has to be of one moment, or a store that another
+    process makes in between looks like tables without our mark.
+
+    Raises:
+        StorageError: as `migrate`.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    if application == APPLICATION_ID:
-        return
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables or application:
+    if application != APPLICATION_ID and (tables or application):
         raise StorageError(tr("store.foreign", path=path), tr("store.foreign_remedy"))
+    if (found := version_of(connection)) > known:
+        raise newer_than_us(path, found, known)
+    return found
 
 
 def _keep_copy(path: Path, version: int) -> Path:

@@ -8,12 +8,29 @@ and lies where it lay, so that other tools (`sqlite3 FILE .recover`) can try it.
 from __future__ import annotations
 
 import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from yuren_core.paths import storing
 
 INDEXES = ("title_index", "message_index")
+
+
+@contextmanager
+def rescuing(path: Path) -> Iterator[None]:
+    """Be the only process that looks after a damaged database, waiting for others to be done.
+
+    Without it, one process could set aside what another has just begun anew.
+
+    Raises:
+        StorageError: the lock cannot be had.
+    """
+    with storing(path), path.with_name(f"{path.name}.rescue").open("ab") as file:
+        _lock(file.fileno())
+        yield
 
 
 def set_aside(path: Path) -> Path:
@@ -59,3 +76,15 @@ def is_sound(connection: sqlite3.Connection) -> bool:
         return not problems(connection)
     except sqlite3.DatabaseError:
         return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 from tests.tui.store.conftest import exchange
 from yuren_core.errors import StorageError
 from yuren_core.messages import Role
-from yuren_tui.store import Draft, Store
+from yuren_tui.store import Draft, Store, database
 from yuren_tui.store.faults import suspicion_of
+from yuren_tui.store.rescue import set_aside
 from yuren_tui.store.store import FILE_NAME
 
 
@@ -33,6 +35,30 @@ def test_a_damaged_file_is_kept_aside_and_told(tmp_path: Path, content: bytes) -
     with Store.open(tmp_path) as store:
         assert store.notices == ()
         assert len(store.chats.page()) == 1
+
+
+def test_a_store_begun_anew_is_not_set_aside_by_another_that_saw_the_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database at all" * 100)
+    others: list[threading.Thread] = []
+
+    def say_something() -> None:
+        with Store.open(tmp_path) as store:
+            exchange(store, store.chats.create().id, "q", "a")
+
+    def set_aside_late(path: Path) -> Path:
+        if not others:
+            others.append(threading.Thread(target=say_something))
+            others[0].start()
+            others[0].join(0.5)  # it is done by now, unless it has to wait for us
+        return set_aside(path)
+
+    monkeypatch.setattr(database, "set_aside", set_aside_late)
+    with Store.open(tmp_path) as store:
+        others[0].join(30)
+        assert [message.text for message in store.messages.path(1)] == ["q", "a"]
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
 
 
 def test_damage_found_on_the_way_is_told_and_checked_at_the_next_opening(tmp_path: Path) -> None:

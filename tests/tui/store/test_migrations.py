@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.tui.store.conftest import exchange
 from yuren_core.errors import StorageError
 from yuren_core.messages import Role
 from yuren_tui.store import Store
-from yuren_tui.store.migrations import MIGRATIONS, Step, run_script, version_of
+from yuren_tui.store.migrations import MIGRATIONS, Step, migrate, run_script, version_of
 from yuren_tui.store.store import FILE_NAME
 
 
@@ -134,3 +135,29 @@ def test_another_program_s_database_is_refused_and_not_touched(tmp_path: Path) -
     with pytest.raises(StorageError, match="not a yuren store"):
         Store.open(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+def test_a_store_made_between_two_looks_is_no_foreign_one(tmp_path: Path) -> None:
+    """Whatever is looked at last, the one that looks is let in beside the one that makes."""
+    opened: list[int] = []
+
+    def make() -> None:
+        with Store.open(tmp_path) as store:
+            opened.append(store.chats.create().id)
+
+    others: list[threading.Thread] = []
+
+    def interrupt(statement: str) -> None:
+        if "sqlite_master" in statement and not others:
+            others.append(threading.Thread(target=make))
+            others[0].start()
+            others[0].join(0.5)  # it is done by now, unless it has to wait for us
+
+    with database(tmp_path) as connection:
+        connection.isolation_level = None
+        connection.set_trace_callback(interrupt)
+        assert migrate(connection, tmp_path / FILE_NAME) is None
+        assert version_of(connection) == len(MIGRATIONS)
+    (other,) = others
+    other.join(30)
+    assert opened == [1]
