@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,4 +125,4 @@ def _open(session: Session, options: ChatOptions) -> None:
     if options.system is not None:
         session.system_prompt = options.system
     if options.given_sampling:
-        session.sampling = replace(session.sampling, **options.given_sampling)
+        session.type_sampling(**options.given_sampling)

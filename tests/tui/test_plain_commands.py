@@ -121,6 +121,7 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(terminal: Terminal
     typed(terminal, "/preset nobody", "There is no preset nobody.", "You:")
     typed(terminal, "/preset", "poet: ", "/preset and the first word chooses one.")
     typed(terminal, "/preset poet", "From here on, the model is Poet.")
+    typed(terminal, "/set top_k", "top_k = 7", "You:")
     typed(terminal, "/new", "A new conversation begins.\nAssistant: Name me a thing", "(1/2)")
     typed(terminal, "/preset fox-teahouse", "A new conversation with", "So, Mei:", "(1/2)")
     with Store.open() as store:

@@ -131,7 +131,7 @@ def _change(session: Session, name: str, text: str) -> None:
         allowed = tr("settings.allowed", what=entry.kind.allowed())
         raise UsageError(tr("settings.wrong_value", name=name, value=text), allowed) from None
     if name not in _PERSON:
-        session.sampling = replace(session.sampling, **{name: value})
+        session.type_sampling(**{name: value})
         return
     changed: dict[str, Any] = {"user_name" if name == "user" else name: value}
     session.profile = session.chat.profile = replace(session.profile, **changed)

@@ -161,12 +161,23 @@ class Session:
 
     @property
     def sampling(self) -> SamplingParams:
-        """How answers of this chat are drawn."""
-        return self._chat.sampling if self._chat else self.base_sampling
+        """How answers of this chat are drawn; what is changed here is typed by the person."""
+        return self._chat.sampling.params if self._chat else self.base_sampling
 
     @sampling.setter
     def sampling(self, sampling: SamplingParams) -> None:
-        self.chat.sampling = sampling
+        self.chat.sampling = self.chat.sampling.changed_to(sampling)
+
+    def type_sampling(self, **values: Any) -> None:
+        """The person says how answers of this chat are drawn; no preset takes it back.
+
+        Args:
+            values: by the names of `SamplingParams`.
+
+        Raises:
+            UsageError: a value that cannot be.
+        """
+        self.chat.sampling = self.chat.sampling.typing(**values)
 
     @property
     def context_used(self) -> int:
@@ -198,16 +209,21 @@ class Session:
         """Begin anew with the same model.
 
         Args:
-            preset: who the model is to be, from now on; None for the same as before.
+            preset: who the model is to be, from now on; None for the same as before. Where the
+                person has not spoken yet, what they typed of sampling holds with it.
 
         Raises:
             UsageError: an answer is still being written.
         """
         self.require_rest()
-        self._leave()
+        typed: dict[str, Any] = {}
         if preset is not None:
             self._given_preset, self._given_system_prompt = preset, None
+            if self._chat is not None and not self._chat.has_spoken:
+                typed = self._chat.sampling.typed_values
+        self._leave()
         self._chat = self._blank()
+        self._chat.sampling = self._chat.sampling.typing(**typed)
         self._chat.greet()
 
     def open_chat(self, chat_id: int) -> None:

@@ -23,6 +23,7 @@ from yuren_core.sampling_params import SamplingParams
 from yuren_tui.presets import Assembly, LoreState, Preset, assemble, greetings
 from yuren_tui.presets.toml_files import preset_of_toml
 from yuren_tui.presets.toml_text import preset_toml
+from yuren_tui.session.chat_sampling import ChatSampling
 from yuren_tui.session.tokens import estimate_tokens
 from yuren_tui.session.values import Profile, Turn
 from yuren_tui.store import Chat, Deletion, Draft, Store, StoredMessage
@@ -41,7 +42,7 @@ class StoredChat:
         profile: who talks.
         preset: who the model is to be; None for nobody in particular.
         sampling: how answers are drawn, before what the preset says of it.
-        fixed_sampling: what of that no preset may change.
+        fixed_sampling: what of that no preset may change, by the names of `SamplingParams`.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class StoredChat:
         self._id: int | None = None
         self._extras: dict[str, Any] = {}
         self._has_spoken = False
+        self._sampling = ChatSampling(sampling)
         self._take_preset(preset or NO_PRESET, sampling)
 
     # ------------------------------------------------------------ what it is
@@ -90,15 +92,16 @@ class StoredChat:
             self._store().chats.update(self._id, system_prompt=text)
 
     @property
-    def sampling(self) -> SamplingParams:
-        """How answers are drawn."""
+    def sampling(self) -> ChatSampling:
+        """How answers are drawn, and what of it was typed here."""
         return self._sampling
 
     @sampling.setter
-    def sampling(self, sampling: SamplingParams) -> None:
+    def sampling(self, sampling: ChatSampling) -> None:
         self._sampling = sampling
+        self._extras = sampling.extras(self._extras)
         if self._id is not None:
-            self._store().chats.update(self._id, sampling=sampling)
+            self._store().chats.update(self._id, sampling=sampling.params, extras=self._extras)
 
     @property
     def speaker(self) -> str:
@@ -106,8 +109,13 @@ class StoredChat:
         text = self._preset.text(self.profile.language)
         return text.char if text.is_character else ""
 
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the person has said something, as far as it was seen here."""
+        return self._has_spoken or any(turn.role is Role.USER for turn in self.turns)
+
     def use_preset(self, preset: Preset, base: SamplingParams) -> None:
-        """Change who the model is, from here on; what was said stays.
+        """Change who the model is, from here on; what was said and typed stays.
 
         Args:
             preset: the new one.
@@ -119,7 +127,7 @@ class StoredChat:
                 self._id,
                 preset=_snapshot(preset),
                 system_prompt=self._system_prompt,
-                sampling=self._sampling,
+                sampling=self._sampling.params,
             )
         elif not self.turns:
             self.greet()
@@ -127,7 +135,9 @@ class StoredChat:
     def _take_preset(self, preset: Preset, base: SamplingParams) -> None:
         self._preset = preset
         self._system_prompt = preset.text(self.profile.language).system
-        self._sampling = replace(preset.sampling.over(base), **self._fixed_sampling)
+        self._sampling = self._sampling.under(
+            preset.sampling, base=base, fixed=self._fixed_sampling
+        )
 
     # ------------------------------------------------------------ opening and leaving
 
@@ -146,7 +156,7 @@ class StoredChat:
         self._extras = dict(chat.extras)
         self._preset = _preset_of(chat)
         self._system_prompt = chat.system_prompt
-        self._sampling = chat.sampling or self._sampling
+        self._sampling = ChatSampling.of(chat.sampling or self._sampling.params, self._extras)
         self._store().chats.touch(chat.id)
         self.reload()
 
@@ -159,7 +169,7 @@ class StoredChat:
             return
         store, chat_id = self._store(), self._id
         self._id = None
-        if self.draft or self._has_spoken or any(turn.role is Role.USER for turn in self.turns):
+        if self.draft or self.has_spoken:
             return
         tree = store.messages.tree(chat_id)
         with suppress(UsageError):  # another process has forgotten it already
@@ -210,7 +220,7 @@ class StoredChat:
             chat = self._store().chats.create(
                 model=self.model_name,
                 system_prompt=self._system_prompt,
-                sampling=self._sampling,
+                sampling=self._sampling.params,
                 preset=_snapshot(self._preset),
                 extras=self._extras,
             )
@@ -302,7 +312,7 @@ class StoredChat:
 
     def delete(self, turn_id: int) -> Deletion:
         """Hide a message and all below it; `undo` brings it back."""
-        self._has_spoken = self._has_spoken or any(turn.role is Role.USER for turn in self.turns)
+        self._has_spoken = self.has_spoken
         deletion = self._store().messages.delete(turn_id)
         self.reload()
         return deletion
