@@ -9,9 +9,10 @@ damaged, V2 is, and the card's `warnings` say so.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
+import re
 import stat
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -20,7 +21,7 @@ from yuren_core.attachments import printable
 from yuren_core.i18n import tr
 from yuren_core.paths import atomic_write
 from yuren_tui.presets.card import Card, CardVersion, card_of_json, json_of_version
-from yuren_tui.presets.charx import read_charx, write_charx
+from yuren_tui.presets.charx import check_name, read_charx, write_charx
 from yuren_tui.presets.errors import CardError
 from yuren_tui.presets.json_values import JsonObject, dump_json, load_json, object_of
 from yuren_tui.presets.pictures import card_picture, png_of
@@ -33,6 +34,9 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 
 _CHUNKS = ("ccv3", "chara_card_v3", "chara")
 _ASSET_CHUNK = "chara-ext-asset_"
+"""What asset chunks begin with; a colon and the path follow, in some files the path alone."""
+
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
 def read_card(path: Path | str) -> Card:
@@ -73,8 +77,9 @@ def card_bytes(card: Card, card_format: CardFormat, *, version: CardVersion | No
 
     Args:
         card: the card.
-        card_format: "json"; "png", which holds it as V2 (`chara`) and as V3 (`ccv3`) and keeps
-            the picture; or "charx", which is V3 with the files that came along.
+        card_format: "json"; "png", which keeps the picture, and holds a V3 card as V2 (`chara`)
+            and as V3 (`ccv3`), an older one as V2 alone, so that it is read again as it was; or
+            "charx", which is V3 with the files that came along.
         version: the shape of a JSON file; the card's own by default.
 
     Raises:
@@ -82,15 +87,17 @@ def card_bytes(card: Card, card_format: CardFormat, *, version: CardVersion | No
     """
     if card_format == "json":
         return dump_json(json_of_version(card, version or card.version), indent=2) + b"\n"
-    v3 = json_of_version(card, 3)
     if card_format == "charx":
-        return write_charx(*_charx_parts(card, v3))
-    texts = {"chara": _packed(json_of_version(card, 2)), "ccv3": _packed(v3)}
+        return write_charx(*_charx_parts(card, json_of_version(card, 3)))
+    texts = {"chara": _packed(json_of_version(card, 2))}
+    if card.version == 3:
+        texts["ccv3"] = _packed(card.raw)
     if not card.picture.startswith(SIGNATURE):  # a PNG brings its own asset chunks
         for path, content in card.assets.items():
             if path.isascii() and len(path) < 60:
-                texts[_ASSET_CHUNK + path] = base64.b64encode(content)
-    return with_texts(png_of(card.picture, card_name(card)), texts, card_name(card))
+                texts[f"{_ASSET_CHUNK}:{path}"] = base64.b64encode(content)
+    name = card_name(card)
+    return with_texts(png_of(card.picture, name), texts, name, without=_CHUNKS)
 
 
 def write_card(card: Card, path: Path, *, version: CardVersion | None = None) -> None:
@@ -141,9 +148,8 @@ def read_bytes(path: Path | str, *, limit: int = MAX_FILE_BYTES) -> bytes:
 
 
 def _card_of_png(data: bytes, source: str) -> Card:
-    found = read_texts(data, source, wanted=(*_CHUNKS, _ASSET_CHUNK))
+    found, failures = read_texts(data, source, wanted=(*_CHUNKS, _ASSET_CHUNK))
     texts = {keyword.lower(): text for keyword, text in found.items()}
-    failures: list[CardError] = []
     for chunk in _CHUNKS:
         if chunk not in texts:
             continue
@@ -152,16 +158,29 @@ def _card_of_png(data: bytes, source: str) -> Card:
         except CardError as error:
             failures.append(error)
             continue
-        assets = {
-            keyword[len(_ASSET_CHUNK) :]: _base64(text, source, printable(keyword))
-            for keyword, text in found.items()
-            if keyword.lower().startswith(_ASSET_CHUNK)
-        }
+        assets = _assets_of_png(found, source, failures)
         warnings = tuple(error.message for error in failures)
         return replace(card, picture=data, assets=assets, warnings=warnings)
     if failures:
         raise failures[0]
     raise CardError(tr("presets.no_card_in_png", file=source), tr("presets.no_card_in_png_hint"))
+
+
+def _assets_of_png(
+    found: Mapping[str, bytes], source: str, failures: list[CardError]
+) -> dict[str, bytes]:
+    """The files in a PNG's chunks, by their path; one that cannot be had goes to `failures`."""
+    assets: dict[str, bytes] = {}
+    for keyword, text in found.items():
+        if not keyword.lower().startswith(_ASSET_CHUNK):
+            continue
+        path = keyword[len(_ASSET_CHUNK) :].removeprefix(":")
+        try:
+            check_name(path, source)
+            assets[path] = _base64(text, source, printable(keyword))
+        except CardError as error:
+            failures.append(error)
+    return assets
 
 
 def _charx_parts(card: Card, v3: JsonObject) -> tuple[bytes, dict[str, bytes]]:
@@ -204,10 +223,10 @@ def _unpacked(text: bytes, source: str, chunk: str) -> JsonObject:
 
 
 def _base64(text: bytes, source: str, chunk: str) -> bytes:
-    bare = b"".join(text.split())
-    try:
-        return base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
-    except binascii.Error as error:
+    """Base64 as programs write it: also in lines, without its padding, or for URLs."""
+    bare = b"".join(text.split()).rstrip(b"=\0").replace(b"-", b"+").replace(b"_", b"/")
+    if _NOT_BASE64.search(bare) or len(bare) % 4 == 1:
         raise CardError(
             tr("presets.bad_base64", file=source, chunk=chunk), tr("presets.cut_off_hint")
-        ) from error
+        )
+    return base64.b64decode(bare + b"=" * (-len(bare) % 4))

@@ -252,13 +252,19 @@ class PresetLibrary:
     def import_file(self, path: Path) -> Preset:
         """Take a preset file or a character card among the person's, under an id of its own.
 
+        Returns:
+            The preset as it is read back; its card's `warnings` are those of the file.
+
         Raises:
             PresetError, CardError: it cannot be read.
             StorageError: it cannot be written.
         """
         preset = self.read_file(path)
         name = preset.name("en") if preset.card else preset.id
-        return self.save(replace(preset, id=self.new_id(name)))
+        saved = self.save(replace(preset, id=self.new_id(name)))
+        if preset.card is None or saved.card is None:
+            return saved
+        return replace(saved, card=replace(saved.card, warnings=preset.card.warnings))
 
     def export(self, preset: Preset, path: Path, *, language: str) -> None:
         """Write a preset to share, in the format of the file's suffix.

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
+from yuren_core.attachments import printable
 from yuren_core.i18n import tr
 from yuren_tui.presets.errors import CardError
 
@@ -20,7 +21,9 @@ MAX_TEXT_BYTES = 96 * 1024 * 1024
 _MAX_CHUNKS = 20_000
 
 
-def read_texts(png: bytes, source: str, *, wanted: Iterable[str] = ()) -> dict[str, bytes]:
+def read_texts(
+    png: bytes, source: str, *, wanted: Iterable[str] = ()
+) -> tuple[dict[str, bytes], list[CardError]]:
     """The texts of a PNG, by their keyword as written.
 
     Args:
@@ -29,12 +32,14 @@ def read_texts(png: bytes, source: str, *, wanted: Iterable[str] = ()) -> dict[s
         wanted: beginnings, in lower case, of the keywords that are read; all where empty.
 
     Returns:
-        The bytes of each text, the last one where a keyword comes twice.
+        The bytes of each text, the last one where a keyword comes twice; and an error for each
+        text that cannot be unpacked or is too large.
 
     Raises:
-        CardError: no PNG, cut off, or a text that cannot be unpacked or is too large.
+        CardError: no PNG, or cut off.
     """
     texts: dict[str, bytes] = {}
+    damaged: list[CardError] = []
     room = MAX_TEXT_BYTES
     beginnings = tuple(wanted)
     for kind, body in _chunks(png, source):
@@ -47,16 +52,19 @@ def read_texts(png: bytes, source: str, *, wanted: Iterable[str] = ()) -> dict[s
         try:
             text = _text(kind, rest, room)
         except (zlib.error, ValueError) as error:
-            raise CardError(
-                tr("presets.bad_chunk", file=source, chunk=keyword, reason=str(error)),
-                tr("presets.card_hint"),
-            ) from error
+            reason = tr(
+                "presets.bad_chunk", file=source, chunk=printable(keyword), reason=str(error)
+            )
+            damaged.append(CardError(reason, tr("presets.card_hint")))
+            continue
         room -= len(text)
         texts[keyword] = text
-    return texts
+    return texts, damaged
 
 
-def with_texts(png: bytes, texts: Mapping[str, bytes], source: str) -> bytes:
+def with_texts(
+    png: bytes, texts: Mapping[str, bytes], source: str, *, without: Iterable[str] = ()
+) -> bytes:
     """The same picture with other texts.
 
     Args:
@@ -64,6 +72,7 @@ def with_texts(png: bytes, texts: Mapping[str, bytes], source: str) -> bytes:
         texts: what to write by keyword; each replaces what has its keyword, in any case. All
             other chunks stay as they are, byte for byte.
         source: what to call the file in an error.
+        without: keywords of texts that go, in lower case.
 
     Returns:
         A PNG whose texts stand before its end.
@@ -71,7 +80,7 @@ def with_texts(png: bytes, texts: Mapping[str, bytes], source: str) -> bytes:
     Raises:
         CardError: no PNG, or cut off.
     """
-    replaced = {keyword.lower() for keyword in texts}
+    replaced = {keyword.lower() for keyword in texts} | set(without)
     parts = [SIGNATURE]
     for kind, body in _chunks(png, source):
         if kind == b"IEND":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar
 
@@ -43,14 +42,6 @@ Edit = Callable[[str, str], Awaitable[EditedText]]
 """Lets the person edit a text; the second argument is the file's suffix."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A text that was edited and could not be saved."""
-
-    preset_id: str
-    text: str
-
-
 class PresetPicker(PresetList):
     """The picker.
 
@@ -76,7 +67,7 @@ class PresetPicker(PresetList):
     ) -> None:
         super().__init__(library, language=language, current=current)
         self._edit = edit
-        self._kept: _Kept | None = None
+        self._kept: dict[str, str] = {}  # texts that were edited and could not be saved, by id
         self._deleted: list[DeletedPreset] = []
 
     # ------------------------------------------------------------ actions
@@ -103,20 +94,19 @@ class PresetPicker(PresetList):
         text = await self._try(lambda: _read(path))
         if text is None:
             return
-        if self._kept is not None and self._kept.preset_id == entry.id:
-            text = self._kept.text
+        kept = self._kept.get(entry.id)
         try:
-            edited = await self._edit(text, ".toml")
-            if not edited.is_changed and self._kept is None:
+            edited = await self._edit(text if kept is None else kept, ".toml")
+            if not edited.is_changed and kept is None:
                 return
-            self._kept = _Kept(entry.id, edited.text)
+            self._kept[entry.id] = edited.text
             self._library.check(edited.text, entry.id)
             target = self._library.editable(entry) if isinstance(entry, Preset) else path
             atomic_write(target, edited.text)
         except YurenError as error:
-            self._complain(error, tr("presets_screen.kept") if self._kept else "")
+            self._complain(error, tr("presets_screen.kept") if entry.id in self._kept else "")
             return
-        self._kept = None
+        del self._kept[entry.id]
         self.reread(entry.id)
 
     @work(group="library", exclusive=True)
@@ -162,6 +152,8 @@ class PresetPicker(PresetList):
             if preset is not None:
                 self.reread(preset.id)
                 self._say(tr("presets_screen.imported", name=preset.name(self._language)))
+                if preset.card is not None and preset.card.warnings:
+                    self._warn("\n".join(preset.card.warnings))
 
     @work(group="library", exclusive=True)
     async def action_export(self) -> None:
@@ -199,6 +191,9 @@ class PresetPicker(PresetList):
     def _complain(self, error: YurenError, more: str = "") -> None:
         words = "\n".join(filter(None, (error.message, error.hint, more)))
         self.notify(sanitize(words), severity="error", markup=False, timeout=8)
+
+    def _warn(self, words: str) -> None:
+        self.notify(sanitize(words), severity="warning", markup=False, timeout=8)
 
     def _say(self, words: str) -> None:
         self.notify(sanitize(words), markup=False)

@@ -8,6 +8,7 @@ import json
 import time
 import zipfile
 import zlib
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def test_of_two_chunks_v3_is_read_and_both_are_replaced() -> None:
     written = card_bytes(card, "png")
 
     assert card_of_bytes(written, "m.png").raw == cards.v3()
-    texts = read_texts(written, "m.png")
+    texts, damaged = read_texts(written, "m.png")
+    assert not damaged
     assert sorted(texts) == ["ccv3", "chara"]
     assert json.loads(base64.b64decode(texts["chara"]))["spec"] == "chara_card_v2"
     assert Image.open(BytesIO(written)).tobytes() == Image.open(BytesIO(old)).tobytes()
@@ -67,14 +69,68 @@ def test_of_two_chunks_v3_is_read_and_both_are_replaced() -> None:
 
 def test_other_chunks_of_a_picture_stay() -> None:
     card = card_of_bytes(cards.png((b"tEXt", b"Title\0x"), cards.text("chara", cards.v2())), "m")
-    assert read_texts(card_bytes(card, "png"), "m")["Title"] == b"x"
+    assert read_texts(card_bytes(card, "png"), "m")[0]["Title"] == b"x"
 
 
-def test_a_damaged_v3_chunk_gives_way_to_a_sound_v2_with_a_warning() -> None:
-    both = cards.png((b"tEXt", b"ccv3\0!!!!"), cards.text("chara", cards.v2()))
-    card = card_of_bytes(both, "m.png")
+@pytest.mark.parametrize(
+    "broken", [(b"tEXt", b"ccv3\0!!!!"), (b"zTXt", b"ccv3\0\0junk"), (b"iTXt", b"ccv3\0\1\0\0\0x")]
+)
+def test_a_damaged_v3_chunk_gives_way_to_a_sound_v2_with_a_warning(
+    broken: tuple[bytes, bytes],
+) -> None:
+    card = card_of_bytes(cards.png(broken, cards.text("chara", cards.v2())), "m.png")
     assert card.version == 2
     assert "ccv3" in card.warnings[0]
+
+    again = card_of_bytes(card_bytes(card, "png"), "m.png")
+    assert (again.raw, again.version, again.warnings) == (cards.v2(), 2, ())
+
+
+def test_a_v2_card_in_a_png_is_written_and_read_again_equal() -> None:
+    card = card_of_bytes(cards.png(cards.ztxt("chara", cards.v2())), "m.png")
+    again = card_of_bytes(card_bytes(card, "png"), "m.png")
+    assert (again.raw, again.version) == (card.raw, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.rstrip(b"="),
+        lambda text: text + b"==",
+        lambda text: text + b"\0",
+        lambda text: b"\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)),
+        lambda text: text.replace(b"+", b"-").replace(b"/", b"_"),
+    ],
+)
+def test_base64_as_programs_break_it_is_read(change: Any) -> None:
+    raw = cards.v2()
+    raw["data"]["description"] = "灯塔?>?>~~~" * 5  # gives + and / in all three positions
+    text = base64.b64encode(json.dumps(raw, ensure_ascii=False).encode())
+    assert b"+" in text
+    assert b"/" in text
+    assert card_of_bytes(cards.png((b"tEXt", b"chara\0" + change(text))), "m.png").raw == raw
+
+
+def test_files_in_chunks_of_a_png_go_along_everywhere() -> None:
+    raw, icon = cards.v3(), cards.png()
+    raw["data"]["assets"] = [{"type": "icon", "uri": "__asset:0", "name": "main", "ext": "png"}]
+    chunk = (b"tEXt", b"chara-ext-asset_:0\0" + base64.b64encode(icon))
+    card = card_of_bytes(cards.png(cards.text("ccv3", raw), chunk), "m.png")
+    assert dict(card.assets) == {"0": icon}
+
+    in_png = card_of_bytes(card_bytes(card, "png"), "m.png")
+    assert (in_png.raw, in_png.assets) == (raw, {"0": icon})
+    in_charx = card_of_bytes(card_bytes(card, "charx"), "m.charx")
+    assert in_charx.assets["0"] == icon
+    drawn = card_of_bytes(card_bytes(replace(card, picture=b""), "png"), "m.png")
+    assert dict(drawn.assets) == {"0": icon}
+
+
+@pytest.mark.parametrize("asset", [b"chara-ext-asset_:0\0!!!", b"chara-ext-asset_:../up\0AAAA"])
+def test_a_file_in_a_chunk_that_cannot_be_had_does_not_take_the_card_along(asset: bytes) -> None:
+    card = card_of_bytes(cards.png(cards.text("ccv3", cards.v3()), (b"tEXt", asset)), "m.png")
+    assert (card.raw, dict(card.assets)) == (cards.v3(), {})
+    assert len(card.warnings) == 1
 
 
 @pytest.mark.parametrize(
