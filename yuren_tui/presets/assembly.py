@@ -99,6 +99,12 @@ def assemble(
     def told(words_: str) -> str:
         return clean_text(expand(words_, context)).strip()
 
+    def told_last(words_: str) -> str:
+        """`{{original}}` is what would be said there otherwise, and after the history that is
+        nothing."""
+        nothing = replace(context, texts={**context.texts, "original": ""})
+        return clean_text(expand(words_, nothing)).strip()
+
     scan = LoreScan(
         history=history,
         count_tokens=count_tokens,
@@ -112,7 +118,12 @@ def assemble(
     items = [
         *_head(text, lore, told, persona),
         *_examples(text, told, context),
-        *_body(text, preset.note_depth, history, lore, told),
+        *_body(
+            history,
+            lore,
+            note=(preset.note_depth, told(text.note)),
+            instructions=told_last(text.post_history),
+        ),
     ]
     return Assembly(tuple(items), lore)
 
@@ -239,11 +250,7 @@ def _examples(
 
 
 def _body(
-    text: ResolvedText,
-    note_depth: int,
-    history: Sequence[Message],
-    lore: LoreReport,
-    told: Callable[[str], str],
+    history: Sequence[Message], lore: LoreReport, *, note: tuple[int, str], instructions: str
 ) -> list[PromptItem]:
     """The history, and what stands among its last messages and after it."""
     placed: dict[int, list[PromptItem]] = {}  # by the index of the message that follows
@@ -257,9 +264,10 @@ def _body(
     for one in lore.active:
         if one.entry.where == "at_depth":
             put(one.entry.depth, Message.of(one.entry.role, one.text), "lore")
-    if note := told(text.note):
-        put(note_depth, Message.of(Role.SYSTEM, note), "instructions")
-    if instructions := told(text.post_history):
+    depth, reminder = note
+    if reminder:
+        put(depth, Message.of(Role.SYSTEM, reminder), "instructions")
+    if instructions:
         put(0, Message.of(Role.SYSTEM, instructions), "instructions")
     items: list[PromptItem] = []
     for index, message in enumerate(history):

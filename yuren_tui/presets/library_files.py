@@ -99,7 +99,7 @@ def files_beside(path: Path) -> list[Path]:
     """The files that a preset's own file may have beside it, named after it."""
     stem = path.stem
     names = {f"{stem}.card.json", f"{stem}.card.charx"}
-    names |= {f"{stem}{suffix}" for suffix in (".png", ".jpg", ".webp", ".gif")}
+    names |= {f"{stem}{suffix}" for suffix in (".png", ".jpg", ".jpeg", ".webp", ".gif")}
     return [path.with_name(name) for name in sorted(names)]
 
 

@@ -10,9 +10,10 @@ priority first. The same chat, seed and state give the same entries.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from yuren_core.messages import Role
-from yuren_tui.presets.decorators import Decorators, apply_decorators, split_decorators
+from yuren_tui.presets.decorators import apply_decorators, split_decorators
 from yuren_tui.presets.lore_choice import (
     Candidate,
     Found,
@@ -47,7 +48,10 @@ def activate_lore(books: Iterable[Lorebook], scan: LoreScan) -> LoreReport:
     """
     active: list[ActiveEntry] = []
     passed: list[PassedOverEntry] = []
-    stamps = dict(scan.state.active_at)
+    # An edited chat may be shorter than when an entry was active: then it never was.
+    now = len(scan.history)
+    stamps = {k: v for k, v in scan.state.active_at.items() if isinstance(v, int) and 0 <= v <= now}
+    scan = replace(scan, state=LoreState(dict(stamps)))
     tokens, budgets = 0, list[int]()
     for book in books:
         if not book.entries:
@@ -59,9 +63,7 @@ def activate_lore(books: Iterable[Lorebook], scan: LoreScan) -> LoreReport:
         active += report.active
         passed += report.passed_over
         tokens += report.tokens
-        stamps |= {
-            k: v for k, v in report.state.active_at.items() if k not in stamps or v > stamps[k]
-        }
+        stamps |= report.state.active_at
     active.sort(key=lambda one: one.entry.order)
     return LoreReport(
         tuple(active), tuple(passed), tokens, max(budgets, default=None), LoreState(stamps)
@@ -93,7 +95,7 @@ class _Activation:
             hit = self._without_lore(candidate)
             if hit is None:
                 asleep.append(candidate)
-            else:
+            elif not self._rests(hit):
                 found.append(hit)
         found = let_in(found, self.scan, self.passed)
         if self.book.is_recursive:
@@ -123,35 +125,40 @@ class _Activation:
     def _without_lore(self, candidate: Candidate) -> Found | None:
         """Whether an entry is active by itself or by the messages."""
         entry, decorators = candidate.entry, candidate.decorators
-        last = self.scan.state.active_at.get(entry.id)
-        # An edited chat may be shorter than when the entry was active: then it never was.
-        age = None if last is None or last > self.now else self.now - last
         if decorators.activation == "always":
             return Found(candidate, "decorator")
-        if age is not None and age > 0:
-            if decorators.after_first == "stay" or age <= entry.sticky:
-                return Found(candidate, "sticky")
-            if decorators.after_first == "never":
-                return None
-        if not self._may_speak(decorators):
+        age = self._age(entry)
+        if age and (decorators.after_first == "stay" or age <= entry.sticky):
+            return Found(candidate, "sticky")
+        if not self._may_speak(candidate):
             return None
-        hit = Found(candidate, "constant") if entry.is_constant and not entry.uses_regex else None
-        if hit is None and not entry.waits_for_recursion:
-            hit = self._by_messages(candidate)
-        if hit is None:
-            return None
+        if entry.is_constant and not entry.uses_regex:
+            return Found(candidate, "constant")
+        return None if entry.waits_for_recursion else self._by_messages(candidate)
+
+    def _age(self, entry: LoreEntry) -> int:
+        """Messages since an entry was last active; 0 where it never was before this turn."""
+        return self.now - self.scan.state.active_at.get(entry.id, self.now)
+
+    def _rests(self, hit: Found) -> bool:
+        """Whether an entry that is meant sleeps still or again; whoever meant it."""
+        entry = hit.entry
+        if hit.reason in ("decorator", "sticky"):
+            return False
         if self.now < entry.delay:
             self._pass_over(entry, "delay")
-            return None
-        if age is not None and 0 < age <= entry.sticky + entry.cooldown:
+        elif 0 < self._age(entry) <= entry.sticky + entry.cooldown:
             self._pass_over(entry, "cooldown")
-            return None
-        return hit
+        else:
+            return False
+        return True
 
-    def _may_speak(self, decorators: Decorators) -> bool:
-        greeting = self.scan.greeting_index
+    def _may_speak(self, candidate: Candidate) -> bool:
+        """Whether its decorators let an entry be asked at all."""
+        decorators, greeting = candidate.decorators, self.scan.greeting_index
         return (
-            self.answers >= (decorators.activate_only_after or 0)
+            not (decorators.after_first == "never" and self._age(candidate.entry))
+            and self.answers >= (decorators.activate_only_after or 0)
             and self.answers % (decorators.activate_only_every or 1) == 0
             and (None in (decorators.is_greeting, greeting) or decorators.is_greeting == greeting)
         )
@@ -237,12 +244,13 @@ class _Activation:
             woken: list[Found] = []
             for candidate in asleep if lore.text else ():
                 entry = candidate.entry
-                if not entry.is_recursable or not self._may_speak(candidate.decorators):
+                if not entry.is_recursable or not self._may_speak(candidate):
                     continue
                 if keys := self._found_keys(candidate, lore, around):
                     by = next((n for n, s in sources if self._has(candidate, keys[0], s)), "")
                     woken.append(Found(candidate, "recursion", level, *keys, activated_by=by))
-            fresh = let_in(woken, self.scan, self.passed)
+            awake = [hit for hit in woken if not self._rests(hit)]
+            fresh = let_in(awake, self.scan, self.passed)
             if not fresh:
                 return
             found += fresh

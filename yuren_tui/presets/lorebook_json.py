@@ -142,7 +142,7 @@ def _card_entry(raw: JsonObject, index: int) -> LoreEntry:
         name=text_of(raw, "name") or text_of(raw, "comment"),
         content=text_of(raw, "content"),
         keys=_keys(texts_of(raw, "keys")),
-        secondary_keys=_keys(secondary) if raw.get("selective", bool(secondary)) else (),
+        secondary_keys=_keys(secondary) if raw.get("selective") is True else (),
         enabled=raw.get("enabled") is not False,
         is_constant=flag_of(raw, "constant") or False,
         uses_regex=flag_of(raw, "use_regex") or False,

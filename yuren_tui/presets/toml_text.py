@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
@@ -19,6 +20,9 @@ _ESCAPES = {
     "\f": "\\f",
     "\r": "\\r",
 }
+_QUOTES = re.compile(r'"{2,}|"\Z')
+"""Quotes that might end a block of text."""
+
 _ENTRY_KEYS = {field: key for key, field in ENTRY_FIELDS.items()}
 
 
@@ -73,9 +77,7 @@ def _string(text: str) -> str:
     if "\n" not in text:
         return '"' + "".join(_escaped(char) for char in text) + '"'
     body = "".join(char if char in '\n"' else _escaped(char) for char in text)
-    body = body.replace('"""', '""\\"')
-    if body.endswith('"'):
-        body = body[:-1] + '\\"'
+    body = _QUOTES.sub(lambda found: '\\"' * len(found[0]), body)
     return f'"""\n{body}"""'
 
 

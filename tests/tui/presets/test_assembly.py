@@ -112,6 +112,13 @@ def test_a_plain_system_prompt_is_one_message() -> None:
     assert edited.message.text.startswith("b You are a helpful assistant.")
 
 
+def test_what_stands_after_the_history_has_no_original() -> None:
+    preset = Preset("x", PresetText(system="a {{original}}", post_history="{{original}} Be terse."))
+    first, last = put(preset).items
+    assert first.message.text.startswith("a You are")
+    assert last.message.text == "Be terse."
+
+
 def test_the_person_may_say_who_they_are() -> None:
     items = put(PLAY, persona="{{user}} is tall.").items
     assert "About Ann: Ann is tall." in items[0].message.text

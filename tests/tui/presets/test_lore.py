@@ -176,6 +176,39 @@ def test_sticky_cooldown_and_delay_count_messages() -> None:
     assert scan(entry("why", delay=9)).passed_over[0].reason == "delay"
 
 
+@pytest.mark.parametrize("head", ["", "@@dont_activate_after_match\n"])
+def test_other_lore_does_not_wake_what_rests(head: str) -> None:
+    first = entry("why", content="deep")
+    resting = entry("deep", content=f"{head}lore", cooldown=0 if head else 5)
+    told = {"is_recursive": True, "state": LoreState({"1": 2})}
+    assert active(first, resting, is_recursive=True) == ["why", "deep"]
+    assert active(first, resting, **told) == ["why"]
+    report = scan(first, entry("deep", delay=9), is_recursive=True)
+    assert [(one.entry.label, one.reason) for one in report.passed_over] == [("deep", "delay")]
+
+
+def test_in_a_chat_that_was_cut_back_what_came_later_is_forgotten() -> None:
+    one = entry("why", scan_depth=1, sticky=2)
+    state = scan(one, state=LoreState({"0": 30})).state
+    assert state == LoreState({"0": 3})
+    longer = (*CHAT, "so", "and")
+    assert scan(one, chat=longer, state=state).active[0].reason == "sticky"
+
+
+@pytest.mark.parametrize("stamp", ["2", None, -1, [1]])
+def test_a_memory_that_is_none_is_no_memory(stamp: Any) -> None:
+    assert scan(entry("why", sticky=9), state=LoreState({"0": stamp})).active[0].reason == "key"
+
+
+def test_secondary_keys_of_a_card_are_asked_only_where_it_is_selective() -> None:
+    raw: Any = {"keys": ["a"], "secondary_keys": ["b"], "content": "c"}
+    for selective, keys in ((None, ()), (False, ()), (True, ("b",))):
+        said = {} if selective is None else {"selective": selective}
+        book = lorebook_of_json({"entries": [raw | said]})
+        assert book.entries[0].secondary_keys == keys
+        assert lorebook_json(book)["entries"] == [raw | said]
+
+
 def test_of_a_group_one_wins() -> None:
     entries = [entry(key, group="g") for key in ("why", "dark", "look")]
     assert len(active(*entries)) == 1

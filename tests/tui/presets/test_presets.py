@@ -56,6 +56,7 @@ TEXTS = st.builds(
     PresetText,
     name=st.none() | TEXT,
     system=st.none() | TEXT.map(lambda text: f'{text}\n"""{text}\\'),
+    character=st.none() | st.integers(0, 8).map(lambda count: "a\n" + '"' * count),
     greeting=st.none() | TEXT,
     alternate_greetings=st.none() | st.lists(TEXT, max_size=2).map(tuple),
     lorebook=st.none() | BOOKS,
