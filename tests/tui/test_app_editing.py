@@ -19,7 +19,7 @@ def editor(chat: Driven) -> TurnEditor:
 async def one_exchange(chat: Driven, *keys: str) -> None:
     await chat.open()
     await chat.ask("one")
-    await chat.press("escape", *keys)
+    await chat.press("alt+up", *keys)
     await chat.until(lambda: chat.chat.query(TurnEditor))
 
 
@@ -84,7 +84,7 @@ async def test_an_edit_survives_the_chat_s_end(tmp_path: Path) -> None:
     ) as chat:
         await chat.open()
         assert "✎ unfinished edit" in chat.screen_text()
-        await chat.press("escape", "k", "s")
+        await chat.press("alt+up", "k", "s")
         await chat.until(lambda: chat.chat.query(TurnEditor))
         assert editor(chat).text == "one more"
 

@@ -131,7 +131,7 @@ async def test_a_character_greets_and_its_greetings_swipe(tmp_path: Path) -> Non
         assert len(chat.answers) == 1
         assert words(chat.answers[0].query_one(".role", Static)).startswith("Ada")
         assert chat.source() == "Ahoy."
-        await chat.press("escape", "right")
+        await chat.press("alt+up", "right")
         assert chat.source() == "Hm."
         assert "Ada  ‹ 2/2 ›" in chat.screen_text()
 

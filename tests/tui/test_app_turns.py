@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from tests.tui.chat_app import Driven, running
 from yuren_tui.clipboard import Copied
@@ -34,7 +35,7 @@ async def two_exchanges(chat: Driven) -> None:
     await chat.open()
     await chat.ask("one")
     await chat.ask("two")
-    await chat.press("escape")
+    await chat.press("alt+up")
     assert isinstance(chat.app.focused, TurnList)
 
 
@@ -56,12 +57,40 @@ async def test_keys_walk_from_message_to_message_and_back_to_the_prompt(tmp_path
         assert chat.chat.prompt.has_focus
 
 
+async def test_esc_stops_and_never_leaves_the_prompt(tmp_path: Path) -> None:
+    options = ("--answer", "word " * 100, "--token-delay", "0.05")
+    async with running(tmp_path / "log", *options) as chat:
+        await chat.open()
+        await chat.ask("one", wait=False)
+        await chat.until(lambda: chat.session.turns and chat.session.turns[-1].text)
+        await chat.press("escape", "escape")
+        await chat.idle()
+        await chat.press("escape", *"dred")
+        assert chat.chat.prompt.text == "dred"
+        assert chat.turns[0] == "one"
+        assert len(chat.turns) == 2
+
+
+async def test_what_is_written_among_the_messages_goes_to_the_prompt(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--answer", "Yes.") as chat:
+        await two_exchanges(chat)
+        await chat.press("W", "d", "u", "space", "d", "é")
+        assert chat.chat.prompt.has_focus
+        assert chat.chat.prompt.text == "Wdu dé"
+        assert len(chat.turns) == 4
+        await chat.press("alt+up")
+        chat.app.focused.post_message(events.Paste(" and a paste"))  # type: ignore[union-attr]
+        await chat.until(lambda: chat.chat.prompt.text == "Wdu dé and a paste")
+        await chat.press("alt+up", "c", "alt+x")  # a command that cannot act here, and no character
+        assert isinstance(chat.app.focused, TurnList)
+
+
 async def test_an_answer_longer_than_the_screen_is_walked_through(tmp_path: Path) -> None:
     long = "".join(f"line {i}\n\n" for i in range(40))
     async with running(tmp_path / "log", "--answer", long) as chat:
         await chat.open()
         await chat.ask("Count.")
-        await chat.press("escape")
+        await chat.press("alt+up")
         turns = chat.chat.transcript.turns
         before = turns.scroll_y
         await chat.press("k")
@@ -132,7 +161,7 @@ async def test_copy_quote_and_pin(tmp_path: Path, copied: list[str]) -> None:
     async with running(tmp_path / "log", "--answer", "Yes.\n\nIndeed.") as chat:
         await chat.open()
         await chat.ask("one")
-        await chat.press("escape", "y")
+        await chat.press("alt+up", "y")
         assert copied == ["Yes.\n\nIndeed."]
         assert "Copied" in chat.toasts[-1]
         await chat.press("p")
@@ -149,7 +178,7 @@ async def test_one_of_several_code_blocks_is_copied(tmp_path: Path, copied: list
     async with running(tmp_path / "log", "--answer", CODE) as chat:
         await chat.open()
         await chat.ask("one")
-        await chat.pilot.press("escape", "b")
+        await chat.pilot.press("alt+up", "b")
         await chat.until(lambda: isinstance(chat.app.screen, PickScreen))
         assert "print(1)" in chat.screen_text()
         await chat.press("2")
@@ -162,7 +191,7 @@ async def test_the_menu_names_all_acts_and_their_keys_act_in_it(
     async with running(tmp_path / "log", "--answer", CODE) as chat:
         await chat.open()
         await chat.ask("one")
-        await chat.pilot.press("escape", "enter")
+        await chat.pilot.press("alt+up", "enter")
         await chat.until(lambda: isinstance(chat.app.screen, PickScreen))
         text = chat.screen_text()
         for words in ("Edit", "Answer again", "Copy a code block", "Pin", "Delete", "Quote"):
@@ -189,7 +218,7 @@ async def test_the_tree_leads_to_any_branch(tmp_path: Path) -> None:
     async with running(tmp_path / "log", "--echo") as chat:
         await chat.open()
         await chat.ask("one")
-        await chat.press("escape", "r")
+        await chat.press("alt+up", "r")
         await chat.until(lambda: chat.session.turns[-1].sibling_count == 2)
         await chat.idle()
         await chat.press("i")

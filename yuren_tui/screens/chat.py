@@ -6,7 +6,6 @@ What is said and what may happen next is the session's to decide; this screen dr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -34,7 +33,6 @@ from yuren_tui.widgets.title_bar import TitleBar
 from yuren_tui.widgets.transcript import Transcript
 
 _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
-_STOPPED_S = 0.6  # an Esc so soon after one that stopped an answer was meant for the answer, too
 
 
 class ChatScreen(FollowingScreen):
@@ -51,7 +49,7 @@ class ChatScreen(FollowingScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 - as Screen types it
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("escape", "stop", "chat.stop", show=True),
-        bind("escape", "swap_focus", "turns.swap"),
+        bind("escape", "to_prompt", "turns.swap", show=True),
         bind("ctrl+n", "new_chat", "chat.new", show=True),
         bind("ctrl+o", "attach", "chat.attach", show=True),
         bind("f2", "sampling", "chat.sampling", show=True),
@@ -72,7 +70,6 @@ class ChatScreen(FollowingScreen):
     ) -> None:
         super().__init__(session, choice)
         self._first = (tuple(images), prompt)
-        self._stopped_at = 0.0
         self.garbage = IdleCollector()
 
     def compose(self) -> ComposeResult:
@@ -117,21 +114,15 @@ class ChatScreen(FollowingScreen):
     # ------------------------------------------------------------ actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("stop", "swap_focus"):
-            return self._session.is_answering is (action == "stop")
+        if action == "stop":
+            return self._session.is_answering
+        if action == "to_prompt":
+            return not self._session.is_answering and not isinstance(self.focused, PromptArea)
         return True
 
     async def action_stop(self) -> None:
-        """Stop the answer; what is there stands."""
-        self._stopped_at = time.monotonic()
+        """Stop the answer; what is there stands, and the keys go where they went."""
         await self._session.stop()
-
-    def action_swap_focus(self) -> None:
-        """From writing to the messages, and back."""
-        if not self.prompt.has_focus:
-            self.prompt.focus()
-        elif time.monotonic() - self._stopped_at > _STOPPED_S:
-            self.action_to_turns()
 
     @work(group="open", exclusive=True)
     async def action_new_chat(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.binding import ActiveBinding, BindingType
 
 from yuren_core.errors import UsageError, YurenError
@@ -33,9 +33,15 @@ class TurnsScreen(AnswersScreen):
         if self._session.turns:
             self.transcript.turns.focus(scroll_visible=False)
 
-    @on(TurnList.LeaveWanted)
-    def _leave_wanted(self) -> None:
+    def action_to_prompt(self) -> None:
+        """From the messages, or wherever the keys go, to writing."""
         self.prompt.focus()
+
+    @on(TurnList.LeaveWanted)
+    def _leave_wanted(self, event: TurnList.LeaveWanted) -> None:
+        self.set_focus(self.prompt)  # at once: the next key may be there already
+        if event.text:
+            self.prompt.post_message(events.Paste(event.text))
 
     @property
     def unfocused_bindings(self) -> dict[str, ActiveBinding]:
@@ -121,7 +127,8 @@ class TurnsScreen(AnswersScreen):
         self._deletions.append(deletion)
         await self.show_turns()
         self.show_status()
-        self.say(tr("turns.deleted", count=deletion.message_count), tr("turns.undo_hint"))
+        hint = tr("turns.undo_hint", command=tr("command.undo_delete"))
+        self.say(tr("turns.deleted", count=deletion.message_count), hint)
 
     async def undo_delete(self) -> None:
         """Bring back what was deleted last."""

@@ -2,6 +2,7 @@
 """The conversation under the keys: one message is current, and single keys act on it.
 
 What a key means is the screen's to carry out: this says which act is wanted of which message.
+A character that no binding knows is meant for the prompt, and so is all that follows it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class TurnList(TurnWindow, inherit_bindings=False):
         bind("down,j", "walk(1)", "transcript.down"),
         bind("home,g", "first", "transcript.home"),
         bind("end,G", "bottom", "transcript.end"),
-        bind("i", "leave", "turns.leave", show=True),
+        bind("i", "leave", "turns.leave"),
     ]
 
     @dataclass
@@ -55,18 +56,35 @@ class TurnList(TurnWindow, inherit_bindings=False):
         act: Act
         view: TurnView | None
 
+    @dataclass
     class LeaveWanted(Message):
-        """The person wants to write."""
+        """The person wants to write, or has begun to with `text`."""
+
+        text: str = ""
 
     current: reactive[int | None] = reactive(None, init=False)
     can_undo: reactive[bool] = reactive(False, init=False)
+    _is_left = False
+    """The person has begun to write; keys that were on their way here already are writing too."""
 
     # ------------------------------------------------------------ handlers
 
     def on_focus(self) -> None:
+        self._is_left = False
         if not self._is_in_sight(self.current):
             self.current = self._last_in_sight()
         self.call_after_refresh(self.refresh_bindings)
+
+    def on_key(self, event: events.Key) -> None:
+        """Pass on what is written; before the bindings, which would lose the next character."""
+        if event.character and _writes(event) and (self._is_left or not self._is_bound(event.key)):
+            event.stop()
+            self._is_left = True
+            self.post_message(self.LeaveWanted(event.character))
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        self.post_message(self.LeaveWanted(event.text))
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:
@@ -158,6 +176,10 @@ class TurnList(TurnWindow, inherit_bindings=False):
             self.current = self._last_in_sight()
         self.watch_current()
 
+    def _is_bound(self, key: str) -> bool:
+        """Whether a key is a command here, be it one that cannot act now."""
+        return any(key in bindings.key_to_bindings for _, bindings in self.screen._binding_chain)
+
     def _region_of(self, message: Widget) -> _Lines:
         top = self._column.virtual_region.y + message.virtual_region.y
         return _Lines(top, message.virtual_region.height)
@@ -188,6 +210,10 @@ class TurnList(TurnWindow, inherit_bindings=False):
         bottom = self.scroll_y + self.size.height
         seen = [m.turn_id for m in self._standing if self._region_of(m).y < bottom - 1]
         return seen[-1] if seen else None
+
+
+def _writes(event: events.Key) -> bool:
+    return event.is_printable and not set(event.key.split("+")[:-1]) - {"shift"}
 
 
 @dataclass(frozen=True, slots=True)
