@@ -328,36 +328,6 @@ async def test_what_lore_remembers_is_kept_with_the_chat(start: Start) -> None:
     assert again.store.chats.get(1).extras["lore"]
 
 
-# ---------------------------------------------------------------- counting
-
-
-async def test_the_context_is_counted_by_what_fills_it(start: Start) -> None:
-    session = start("--echo", preset=HOST)
-    assert await session.count("x") is None
-    session.begin()
-    await through(session.send("one two"))
-    use = await session.count("three", (PICTURE,))
-    assert use is not None
-    assert use.by_kind["system"] == 3 + 4 + 4
-    assert use.by_kind["history"] == (2 + 4) * 3 + (1 + 4)
-    assert use.by_kind["images"] == 18
-    assert (use.fits, use.dropped_turn_ids, use.context_length) == (True, (), 2048)
-
-
-async def test_the_turns_that_will_be_pushed_out_are_named_but_for_pinned_ones(
-    start: Start,
-) -> None:
-    session = start("--answer", "word " * 300)
-    for _ in range(6):
-        await through(session.send("word " * 40))
-    session.chat.pin(session.turns[0].id, pinned=True)
-    use = await session.count("more")
-    assert use is not None
-    ids = [turn.id for turn in session.turns]
-    assert use.dropped_turn_ids
-    assert use.dropped_turn_ids == tuple(ids[2 : 2 + len(use.dropped_turn_ids)])
-
-
 async def test_two_sessions_on_one_store_do_not_disturb_each_other(start: Start) -> None:
     one, two = start("--echo"), start("--echo", "--token-delay", "0.02")
     await asyncio.gather(through(one.send("one")), through(two.send("two words")))

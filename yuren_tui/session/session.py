@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -30,13 +29,13 @@ from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.protocol import (
     Cancelled,
     Completed,
-    Counted,
     Delta,
     Event,
     Exited,
     Prompt,
 )
 from yuren_core.sampling_params import SamplingParams
+from yuren_tui.session.counting import ContextCounter
 from yuren_tui.session.model_link import ModelLink
 from yuren_tui.session.values import ContextUse, ModelChoice, ModelState, Profile, Turn
 
@@ -88,6 +87,7 @@ class Session:
         self._opening = opening or Session.new_chat
         self._chat: StoredChat | None = None
         self._stop_asked = asyncio.Event()
+        self._counter = ContextCounter()
 
     # ------------------------------------------------------------ parts
 
@@ -401,32 +401,19 @@ class Session:
             text: what is typed so far; may be empty.
             images: what is attached so far.
         """
+        await self._counter.wait_for_turn()
         ready = self.model.ready
         if ready is None or self.model.phase != "ready" or self.is_answering:
             return None
         if images and not ready.image_tokens:
             images = ()
-        extra = (Message.of(Role.USER, text, images),) if text or images else ()
-        told = [turn.id for turn in self.turns if turn.status != "writing"]
-        assembly = self.chat.assemble(extra=extra)
-        event = await self.client.count(assembly.items, self.sampling)
-        if not isinstance(event, Counted):
-            return None
-        by_kind: Counter[str] = Counter()
-        for place, item in enumerate(assembly.items):
-            if place not in event.dropped:
-                pictures = event.image_tokens[place]
-                by_kind[item.kind] += event.tokens[place] - pictures
-                by_kind["images"] += pictures
-        by_kind["opening"] = event.prompt_tokens - by_kind.total()
-        dropped = [assembly.items[place] for place in event.dropped]
-        return ContextUse(
-            by_kind=dict(by_kind),  # type: ignore[arg-type]
-            answer_tokens=event.answer_tokens,
+        unsaid = (Message.of(Role.USER, text, images),) if text or images else ()
+        return await self._counter.count(
+            self.chat.prompt(unsaid=unsaid),
+            turns=self.chat.told_turns(),
+            client=self.client,
+            sampling=self.sampling,
             context_length=ready.context_length,
-            dropped_turn_ids=tuple(told[item.index] for item in dropped if item.index is not None),
-            drops_examples=any(item.kind == "examples" for item in dropped),
-            fits=event.fits,
         )
 
     async def _answer(self, answer: Turn, question: Turn | None) -> AsyncGenerator[Event, None]:
@@ -446,7 +433,10 @@ class Session:
                 return
             self._check_sight(self._images_told)
             self.chat.model_name = self._model_name
-            assembly = self.chat.assemble(answer)
+            assembly = await asyncio.to_thread(self.chat.prompt(answer).assemble)
+            if self._stop_asked.is_set():
+                yield Cancelled(0, 0, 0.0, 0.0)
+                return
             stream = self.client.generate(assembly.items, self.sampling)
             saved = time.monotonic()
             async with aclosing(stream) as events:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -18,13 +17,12 @@ from typing import Any
 
 from yuren_core.errors import UsageError, YurenError
 from yuren_core.messages import ImagePart, Message, Role
-from yuren_core.prompt import PromptItem
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.presets import Assembly, LoreState, Preset, assemble, greetings
+from yuren_tui.presets import Assembly, Preset, greetings
 from yuren_tui.presets.toml_files import preset_of_toml
 from yuren_tui.presets.toml_text import preset_toml
+from yuren_tui.session.chat_prompt import ChatPrompt
 from yuren_tui.session.chat_sampling import ChatSampling
-from yuren_tui.session.tokens import estimate_tokens
 from yuren_tui.session.values import Profile, Turn
 from yuren_tui.store import Chat, Deletion, Draft, Store, StoredMessage
 from yuren_tui.store.chat_rows import unknown_chat
@@ -346,37 +344,41 @@ class StoredChat:
 
     # ------------------------------------------------------------ the prompt
 
-    def assemble(self, answer: Turn | None = None, extra: Sequence[Message] = ()) -> Assembly:
-        """All that the model is to be told.
+    def told_turns(self, answer: Turn | None = None) -> list[Turn]:
+        """The turns that the model is told.
 
         Args:
             answer: the turn that is to be written; told only where it has words to go on from.
-            extra: messages that are not said yet, for counting.
         """
-        told = [
+        return [
             turn
             for turn in self.turns
             if (turn.text if turn is answer else turn.status != "writing")
         ]
-        assembly = assemble(
-            self._preset,
-            [*(turn.message for turn in told), *extra],
-            user_name=self.profile.user_name,
-            persona=self.profile.persona,
-            model=self.model_name,
-            language=self.profile.language,
-            now=datetime.now().astimezone(),
-            seed=self._id or 0,
-            count_tokens=estimate_tokens,
+
+    def prompt(self, answer: Turn | None = None, unsaid: Sequence[Message] = ()) -> ChatPrompt:
+        """All that the model is to be told, to be assembled here or in a thread.
+
+        Args:
+            answer: as `told_turns`.
+            unsaid: messages that are not said yet, for counting.
+        """
+        told = self.told_turns(answer)
+        return ChatPrompt(
+            preset=self._preset,
             system_prompt=self._system_prompt,
-            lore_state=LoreState(_active_at(self._extras)),
+            profile=self.profile,
+            model=self.model_name,
+            seed=self._id or 0,
+            history=tuple(turn.message for turn in told),
+            pinned=frozenset(place for place, turn in enumerate(told) if turn.is_pinned),
+            unsaid=tuple(unsaid),
+            lore_active_at=_active_at(self._extras),
         )
 
-        def with_pin(item: PromptItem) -> PromptItem:
-            is_told = item.index is not None and item.index < len(told)
-            return replace(item, is_pinned=is_told and told[item.index or 0].is_pinned)
-
-        return replace(assembly, items=tuple(with_pin(item) for item in assembly.items))
+    def assemble(self, answer: Turn | None = None, extra: Sequence[Message] = ()) -> Assembly:
+        """`prompt`, assembled."""
+        return self.prompt(answer, extra).assemble()
 
     def remember_lore(self, assembly: Assembly) -> None:
         """Keep when lore was last active, once a turn has been sent."""
