@@ -19,7 +19,7 @@ from yuren_core.chatml import IMG_PATCH
 from yuren_core.images import open_rgb
 from yuren_core.inference.prefix_cache import PrefixCache, prefix_keys
 from yuren_core.inference.sampling import Sampler, StopStrings, forbidden_tokens
-from yuren_core.messages import ImagePart
+from yuren_core.messages import ImagePart, Role
 from yuren_core.model.loading import LoadedModel
 from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM, merge_image_features
 from yuren_core.model.tokenization import Encoded
@@ -29,6 +29,9 @@ from yuren_core.sampling_params import SamplingParams
 
 PREFILL_CHUNK = 512
 """Tokens of the prompt that are computed at once; a cancel is heard between two chunks."""
+
+_DECODER_TAIL = 8
+"""Tokens of an answer that is continued which the decoder is told, for the space between."""
 
 _FEATURE_CACHE = 32
 """Pictures whose projected features are kept."""
@@ -95,7 +98,9 @@ class Engine:
         if logits is not None:
             self._cache.extend(keys[cached:])
         sampler = Sampler(sampling, forbidden=self._forbidden, prompt_ids=encoded.input_ids)
-        decoder = self.loaded.tokenizer.decode_stream()
+        is_continued = bool(prompt) and prompt[-1].message.role is Role.ASSISTANT
+        tail = encoded.input_ids[-_DECODER_TAIL:] if is_continued else ()
+        decoder = self.loaded.tokenizer.decode_stream(after=tail)
         stops = StopStrings(sampling.stop)
         limit = min(sampling.max_new_tokens, self.loaded.context_length - len(keys))
         clock = _Clock(start)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Segments to ids and labels; which turns go when the context is full; ids back to text.
+"""Segments to ids and labels; which turns go when the context is full.
 
 Control tokens come from control segments alone, looked up by string: text is encoded with
 special tokens split, so a `<|im_end|>` that somebody typed is ordinary characters. Adjacent
@@ -10,10 +10,12 @@ so both give the same ids.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tokenizers.decoders import DecodeStream
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.pre_tokenizers import Sequence as PreTokenizerSequence
 from transformers import PreTrainedTokenizerBase
 
 from yuren_core.chatml import (
@@ -33,6 +35,7 @@ from yuren_core.chatml import (
 from yuren_core.errors import ContextLengthError, ModelFormatError, NoVisionTowerError
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Message, Role
+from yuren_core.model.detokenization import StreamDecoder
 from yuren_core.prompt import PromptItem, droppable_units
 
 IGNORE_INDEX = -100
@@ -104,6 +107,7 @@ class ChatTokenizer:
         self._control_ids = {
             token: vocabulary[token] for token in (*CONTROL_TOKENS, PAD) if token in vocabulary
         }
+        self._encoder = _mid_text(tokenizer)
         self._encode_message = lru_cache(maxsize=4096)(self._encode_message_uncached)
 
     def control_id(self, token: str) -> int:
@@ -122,9 +126,9 @@ class ChatTokenizer:
         return frozenset({self.control_id(IM_END)} | ({eos} if isinstance(eos, int) else set()))
 
     def encode_text(self, text: str) -> list[int]:
-        """Ids of ordinary text; no control string in it becomes a control token."""
+        """Ids of text as it stands after a control token; no string in it becomes one."""
         clean = text.encode("utf-8", "replace").decode() if not text.isascii() else text
-        ids = self.tokenizer(
+        ids = self._encoder(
             clean, add_special_tokens=False, split_special_tokens=True, verbose=False
         )["input_ids"]
         return list(ids)
@@ -255,21 +259,30 @@ class ChatTokenizer:
             dropped_turns=turns,
         )
 
-    def decode_stream(self) -> StreamDecoder:
-        """A decoder for one answer."""
-        return StreamDecoder(self.tokenizer)
+    def decode_stream(self, *, after: Sequence[int] = ()) -> StreamDecoder:
+        """A decoder for one answer; `after`: the ids that it continues."""
+        return StreamDecoder(self.tokenizer, after)
 
 
-class StreamDecoder:
-    """Ids to text, one at a time: a character of several tokens comes when it is whole."""
+def _mid_text(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """A tokenizer for text that follows a control token, as all text of ChatML does.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._backend = tokenizer.backend_tokenizer
-        self._stream = DecodeStream(skip_special_tokens=True)
+    Some of SentencePiece's kind put a space before the first piece of a whole text alone. A
+    rendered conversation begins with a control token, so none of its text gets one.
+    """
+    if not any(space.prepend_scheme == "first" for space in _metaspaces(tokenizer)):
+        return tokenizer
+    changed: PreTrainedTokenizerBase = deepcopy(tokenizer)
+    for space in _metaspaces(changed):
+        space.prepend_scheme = "never"
+    return changed
 
-    def step(self, token_id: int) -> str:
-        """The text that has become certain with this id; often empty inside a character."""
-        return self._stream.step(self._backend, token_id) or ""
+
+def _metaspaces(tokenizer: PreTrainedTokenizerBase) -> list[Metaspace]:
+    step = tokenizer.backend_tokenizer.pre_tokenizer
+    # A Sequence has no length; its end is an IndexError, which iteration understands.
+    steps = list(iter(step)) if isinstance(step, PreTokenizerSequence) else [step]
+    return [step for step in steps if isinstance(step, Metaspace)]
 
 
 def common_prefix_length(left: Sequence[object], right: Sequence[object]) -> int:
