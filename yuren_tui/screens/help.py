@@ -19,7 +19,7 @@ from yuren_tui.screens.base import TranslatedModal
 _GROUPS = (
     *("prompt", "chat", "app", "chip", "turns", "transcript", "editor", "edit", "modal"),
     *("chats", "tree", "sampling", "picker", "system", "list", "meter"),
-    *("presets", "models", "lore", "history", "url"),
+    *("presets", "models", "lore", "history", "url", "picture", "settings", "field"),
 )
 _KEYS_WIDTH = 26
 
@@ -51,7 +51,7 @@ class HelpScreen(TranslatedModal[None]):
         with Vertical(id="panel") as panel:
             panel.border_title = tr("help.title")
             with VerticalScroll(id="keys", can_focus=True):
-                for group, bindings in _grouped(item.binding for item in self._keys):
+                for group, bindings in grouped(item.binding for item in self._keys):
                     yield Static(Content(tr(f"help.group_{group}")), classes="group")
                     yield Static(self._table(bindings))
         yield Footer(show_command_palette=False)
@@ -82,7 +82,7 @@ class HelpScreen(TranslatedModal[None]):
         return Content("\n").join(lines)
 
 
-def _grouped(bindings: Iterable[Binding]) -> list[tuple[str, dict[str, list[Binding]]]]:
+def grouped(bindings: Iterable[Binding]) -> list[tuple[str, dict[str, list[Binding]]]]:
     """Bindings with ids: by group, then by id, in a fixed order."""
     groups: dict[str, dict[str, list[Binding]]] = {}
     for binding in bindings:
