@@ -99,7 +99,8 @@ def _run_screen(options: ChatOptions, loaded: LoadedSettings) -> int:
     from yuren_tui.opening import opening_frame
 
     # What the command line names is looked up first: a name that is wrong is told on no screen.
-    is_sure = options.chat_id is None and options.given.keys().isdisjoint(_NAMES)
+    names_things = options.pictures or options.chat_id is not None
+    is_sure = not names_things and options.given.keys().isdisjoint(_NAMES)
     with opening_frame(tr("chat.placeholder")) if is_sure else nullcontext():
         return _run_chat(options, loaded)
 

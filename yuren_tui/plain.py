@@ -30,7 +30,7 @@ from yuren_tui.plain_output import AnswerWriter, answer_json
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.session import Session
 from yuren_tui.settings import Settings
-from yuren_tui.startup import choose_model, make_session
+from yuren_tui.startup import choose_model, make_session, named_pictures
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 """The most that is read from standard input; no context holds as much."""
@@ -43,7 +43,7 @@ def run_plain(options: ChatOptions, settings: Settings) -> int:
         The exit code.
 
     Raises:
-        UsageError: nothing to answer, or a chat that is not there.
+        UsageError: nothing to answer, or a chat or picture that is not there.
         ModelNotFoundError: no model is named, and no starter installed.
         YurenError: the model could not be loaded, or the answer failed.
     """
@@ -53,7 +53,7 @@ def run_plain(options: ChatOptions, settings: Settings) -> int:
     talks = not prompt.strip() and sys.stdin is not None and sys.stdin.isatty()
     if not talks and not prompt.strip() and not options.pictures:
         raise UsageError(tr("plain.no_prompt"), tr("plain.no_prompt_remedy"))
-    pictures = [open_picture(path) for path in options.pictures]
+    pictures = named_pictures(options)
     choice = choose_model(settings)
     if choice is None:
         raise ModelNotFoundError(tr("plain.no_model"), tr("plain.no_model_remedy"))

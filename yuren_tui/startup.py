@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yuren_core.client import WORKER_COMMAND, ModelClient
+from yuren_core.errors import ImageError, UsageError
 from yuren_core.i18n import language_of_locale, use_language
 from yuren_tui.options import ChatOptions, worker_command
 from yuren_tui.session import ModelChoice, Profile, Session
 
 if TYPE_CHECKING:
+    from yuren_core.messages import ImagePart
     from yuren_tui.presets import Preset
     from yuren_tui.settings import LoadedSettings, Settings
     from yuren_tui.store import Store
@@ -83,12 +85,30 @@ def open_store() -> Store:
     return Store.open()
 
 
+def named_pictures(options: ChatOptions) -> list[ImagePart]:
+    """The pictures that the command line names.
+
+    Raises:
+        UsageError: one is not there, or cannot be read.
+    """
+    if not options.pictures:
+        return []
+    from yuren_core.attachments import resolve_path
+    from yuren_core.images import image_part
+
+    try:
+        return [image_part(resolve_path(path)) for path in options.pictures]
+    except ImageError as error:
+        raise UsageError(error.message, error.hint) from error
+
+
 def check_named(session: Session, options: ChatOptions) -> None:
-    """Refuse a chat or a preset that was named and is not there, before a screen is drawn.
+    """Refuse a picture, chat or preset that was named and is not there, before a screen is drawn.
 
     Raises:
         UsageError, PresetError, CardError, StorageError: what was named cannot be had.
     """
+    named_pictures(options)
     if options.chat_id is not None:
         session.store.chats.get(options.chat_id)
     if "model.preset" in options.given:

@@ -13,7 +13,7 @@ import pytest
 CASES = {
     "missing picture": (
         ["--image", "nowhere.png", "hi"],
-        1,
+        2,
         "错误：没有 nowhere.png 这个文件\n请检查文件名；含空格时需要加引号或反斜杠。\n",
     ),
     "temperature": (

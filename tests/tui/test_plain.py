@@ -107,7 +107,7 @@ def test_pictures_cost_tokens_of_the_prompt(tmp_path: Path) -> None:
 
 def test_a_picture_that_is_not_there_is_told_before_anything_starts(home: Path) -> None:
     said = chat("--image", "no\x1b[31mcat.png", "What?")
-    assert (said.code, said.out) == (1, "")
+    assert (said.code, said.out) == (2, "")
     assert said.err.startswith("Error: ")
     assert "\x1b" not in said.err
     assert not (home / "log").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -114,12 +115,23 @@ def test_what_a_model_writes_never_acts_on_the_terminal(open_chat: Open) -> None
 
 
 def test_a_terminal_without_colours_and_a_locale_without_utf_8(open_chat: Open) -> None:
-    terminal = open_chat(
-        "--image", "/nowhere/cat.png", env={"NO_COLOR": "1", "TERM": "vt100", "LANG": "C"}
-    )
-    terminal.wait_for("/nowhere/cat.png")
+    terminal = open_chat(env={"NO_COLOR": "1", "TERM": "vt100", "LANG": "C"})
     terminal.enter("hello")
     terminal.wait_for("Paris")
+
+
+def test_a_picture_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_text("no picture")
+    for path, told in (
+        (tmp_path / "dog.png", "no file"),
+        (tmp_path / "cat.png", "is not a picture"),
+    ):
+        terminal = Terminal("--image", str(path), "What is this?", size=(24, 300))
+        assert terminal.end() == 2
+        assert terminal.output.startswith("Error: ")
+        assert told in terminal.output
+        assert ALTERNATE not in terminal.output
+        terminal.close()
 
 
 def test_a_theme_that_is_not_there_is_a_usage_error() -> None:
