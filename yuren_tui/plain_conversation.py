@@ -26,6 +26,7 @@ from yuren_tui.foreground import Foreground
 from yuren_tui.plain_host import PlainHost
 from yuren_tui.plain_input import LineReader
 from yuren_tui.session import Session, Turn
+from yuren_tui.typed_paths import refuse_missing, typed_pictures
 
 
 class Conversation:
@@ -87,7 +88,11 @@ class Conversation:
                 self._attend(self._runner.run(command))
             elif self._host.editing is not None:
                 self._say_otherwise(self._host.editing, as_message(line))
+            elif pictures := typed_pictures(line):
+                for path in pictures:
+                    self._attend(self._host.attach(str(path)))
             elif line.strip() or self._host.pictures:
+                refuse_missing(line)
                 self._ask(as_message(line))
         except YurenError as error:
             tell_error(error.message, error.hint)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,39 @@ async def test_a_pasted_path_becomes_a_chip_with_its_thumbnail(tmp_path: Path, c
         assert words(chip.query_one(".name", Static)) == "my cat.png"
         assert words(chip.query_one(".cost", Static)) == "18 tokens"
         assert "▀▀▀▀▀▀▀▀" in chat.screen_text()
+
+
+@pytest.mark.parametrize("typed", ["{0}/cat.png", "'{0}/my cat.png'", "~/cat.png", "./cat.png "])
+async def test_a_typed_path_becomes_a_chip_when_it_is_sent(
+    tmp_path: Path, cat: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(cat, tmp_path / "cat.png")
+    async with running(tmp_path / "log", "--echo") as chat:
+        await chat.open()
+        await chat.ask(typed.format(tmp_path), wait=False)
+        await chat.until(lambda: chips(chat))
+        assert chat.chat.prompt.text == ""
+        assert chat.questions == []
+        await chat.ask("What is this?")
+        assert chat.questions == ["What is this?"]
+        assert [part.sha256 for part in chat.session.turns[0].images] == [sha256_of(cat)]
+
+
+async def test_a_typed_path_of_nothing_or_of_no_picture_stays(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_text("words")
+    async with running(tmp_path / "log", "--echo") as chat:
+        await chat.open()
+        nowhere = {"/no/such.png": "no such command or file", "/? what": "no such command or file"}
+        for typed, told in {**nowhere, f"{tmp_path}/cat.png": "is not a picture"}.items():
+            await chat.ask(typed, wait=False)
+            await chat.until(lambda told=told: told in "".join(chat.toasts[-1:]))
+            assert chat.chat.prompt.text == typed
+        assert (chips(chat), chat.questions) == ([], [])
+        await chat.ask(f"{tmp_path} is a directory")
+        await chat.ask("/* a comment\nof two lines */")
+        assert chat.questions == [f"{tmp_path} is a directory", "/* a comment\nof two lines */"]
 
 
 async def test_pasted_text_stays_text_without_its_controls(tmp_path: Path) -> None:

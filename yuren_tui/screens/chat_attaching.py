@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -14,6 +15,7 @@ from textual.binding import BindingType
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
+from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
 from yuren_tui.screens.chat_memory import MemoryScreen
 from yuren_tui.widgets.picture import PictureWanted
@@ -44,6 +46,23 @@ class AttachScreen(MemoryScreen):
         bar.pictures = (*bar.pictures, *(part for part in parts if part not in bar.pictures))
         if parts and bar.cost == 0:
             self.say(tr("chat.blind_warning"), tr("session.blind_remedy"), severity="warning")
+
+    @work(group="attach")
+    async def attach_typed(self, text: str, paths: Sequence[Path]) -> None:
+        """Attach pictures whose paths stand in the prompt; they stay there where one is refused.
+
+        Args:
+            text: the prompt's, as it was submitted.
+            paths: what it names.
+        """
+        parts, errors = await read_pictures(paths)
+        for error in errors:
+            self.complain(error)
+        if errors:
+            return
+        self.add_pictures(parts)
+        if self.prompt.text == text:
+            self.prompt.clear()
 
     @on(PictureWanted)
     def _picture_wanted(self, event: PictureWanted) -> None:

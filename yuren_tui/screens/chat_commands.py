@@ -103,15 +103,21 @@ class CommandScreen(PromptScreen):
     # ------------------------------------------------------------ running
 
     async def submit_line(self) -> None:
-        """Run the command that stands in the prompt, or send the message."""
+        """Run the command that stands in the prompt, attach its picture, or send the message."""
         from yuren_tui.commands import parse
+        from yuren_tui.typed_paths import refuse_missing, typed_pictures
 
         text = self.prompt.text
         if self._completions and self._list is not None and self._list.was_moved:
             self._take()
             return
+        if pictures := typed_pictures(text):
+            self.attach_typed(text, pictures)
+            return
         try:
             command = parse(text) if text.startswith(_SLASHES) else None
+            if command is None:
+                refuse_missing(text)
         except YurenError as error:
             self.complain(error)
             return
