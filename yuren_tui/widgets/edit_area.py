@@ -76,7 +76,8 @@ class EditArea(TextArea, inherit_bindings=False):
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
-        text = sanitize(event.text)
+        # Many terminals end a pasted line with CR alone, as if Enter had been pressed.
+        text = sanitize(event.text.replace("\r\n", "\n").replace("\r", "\n"))
         if len(text) > PASTE_LIMIT:
             self.post_message(self.PasteCut())
         self.insert_typed(text[:PASTE_LIMIT])
