@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _MOST_FAULTS = 5  # unexpected exceptions within _FAULTS_WITHIN_S before the chat gives up
 _FAULTS_WITHIN_S = 10.0
-_PRESS_AGAIN_WITHIN_S = 2.0
+_PRESS_AGAIN_WITHIN_S = 3.0
 _FAULT_SHOWN_S = 12
 
 
@@ -158,9 +158,11 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
             self.exit()
 
     async def action_quit(self) -> None:
-        """End; where the settings ask for it, on the second press."""
-        confirms = self._settings is not None and self._settings.interface.confirm_quit
-        if not confirms or self._is_pressed_again("quit", tr("chat.press_again_to_quit")):
+        """End; during an answer, and where the settings ask for it, on the second press."""
+        asks = self._settings is not None and self._settings.interface.confirm_quit
+        is_answering = self._session.is_answering
+        words = tr("chat.quit_stops_answer" if is_answering else "chat.press_again_to_quit")
+        if not (asks or is_answering) or self._is_pressed_again("quit", words):
             self.exit()
 
     @work(group="settings", exclusive=True)

@@ -140,6 +140,19 @@ async def test_the_process_killed_in_mid_answer(tmp_path: Path) -> None:
         await chat.idle()
 
 
+async def test_ctrl_q_during_an_answer_asks_once(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--answer", LONG, "--token-delay", "0.05") as chat:
+        await chat.ready()
+        await chat.ask("Count.", wait=False)
+        await chat.until(lambda: chat.session.turns and chat.session.turns[-1].text)
+        await chat.pilot.press("ctrl+q")
+        assert chat.app.is_running
+        assert chat.session.is_answering
+        assert "will be kept. Press it again to quit." in chat.toasts[-1]
+        await chat.pilot.press("ctrl+q")
+        await chat.until(lambda: not chat.app.is_running)
+
+
 async def test_the_process_killed_while_idle_is_started_again(tmp_path: Path) -> None:
     async with running(tmp_path / "log") as chat:
         await chat.ready()
