@@ -75,7 +75,7 @@ def test_chatgpt_branches_are_kept_in_their_order(store: Store, tmp_path: Path) 
     assert (chat.title, chat.is_title_set) == ("Sky", True)
     assert chat.updated_at == datetime.fromtimestamp(1_700_000_100.5, UTC)
     answer = store.messages.path(chat_id)[-1]
-    assert answer.extras == {"model": "gpt-x"}
+    assert (answer.model, answer.extras) == ("gpt-x", {})
     assert (answer.sibling_index, answer.sibling_count) == (1, 2)
     assert import_file(store, path).duplicates == [chat_id]
     grown = {**BRANCHED, "u3": node("a2", "user", "more"), "odd": node("gone", "user", "stray")}
@@ -114,6 +114,26 @@ def test_chatgpt_what_was_never_seen_is_left_out(store: Store, tmp_path: Path) -
     ]
 
 
+def test_chatgpt_branches_below_what_was_never_seen_stay_branches(
+    store: Store, tmp_path: Path
+) -> None:
+    mapping = {
+        "u": node(None, "user", "draw"),
+        "say": node("u", "assistant", "I will."),
+        "one": node("say", "assistant", "{}", recipient="tool.x"),
+        "a2": node("one", "assistant", "a boat"),
+        "two": node("say", "assistant", "{}", recipient="tool.x"),
+        "b2": node("two", "assistant", "a bird"),
+    }
+    (chat_id,) = import_file(store, written(tmp_path / "c.json", [conversation(mapping)])).imported
+    assert shown(store, chat_id) == [
+        ("user", "draw"),
+        ("assistant", "I will."),
+        ("assistant", "a boat"),
+    ]
+    assert len(store.messages.tree(chat_id)) == 4
+
+
 def test_chatgpt_s_zip_is_read_and_a_single_conversation_too(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -138,6 +158,8 @@ def test_chatgpt_s_zip_is_read_and_a_single_conversation_too(store: Store, tmp_p
         (conversation({}), "no message"),
         (conversation({"u": node(None, "user", "hi")}, title=5), "`title` is 5"),
         (conversation({"u": []}), "an object is expected, not array"),
+        (conversation({"u": 5}), "an object is expected, not 5"),
+        (conversation({"u": {"parent": ["x"], "message": None}}), "`parent` is array"),
         (conversation({"a": node("b", "user", "x"), "b": node("a", "user", "y")}), "circle"),
         (conversation({"u": node(None, "user", "x" * 101)}), "more than 100 characters"),
         (["not", "a", "chat"], "an object is expected, not array"),
@@ -318,3 +340,23 @@ def test_sillytavern_s_oldest_chats_have_no_header(store: Store, tmp_path: Path)
     (chat_id,) = import_file(store, path).imported
     assert store.chats.get(chat_id).title == "old"
     assert import_file(store, jsonl(tmp_path / "empty.jsonl", HEADER)).faults
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"chat_metadata": {}, "user_name": "unused", "character_name": "unused"},
+        {"chat_metadata": {"note_prompt": ""}},
+    ],
+)
+def test_sillytavern_s_newer_headers_name_nobody_so_the_messages_do(
+    store: Store, tmp_path: Path, header: dict[str, object]
+) -> None:
+    lines = [
+        {"name": "Ann", "is_user": True, "mes": "hi"},
+        {"name": "Bō", "is_user": False, "mes": "yes?"},
+    ]
+    path = jsonl(tmp_path / "Bō - 2026-01-02.jsonl", header, *lines)
+    chat = store.chats.get(import_file(store, path).imported[0])
+    assert chat.title == "Bō"
+    assert (chat.extras["user_name"], chat.extras["character_name"]) == ("Ann", "Bō")

@@ -46,14 +46,18 @@ def parse(value: Mapping[str, Any], limits: Limits) -> ChatRecord:
     messages: list[MessageRecord] = []
     # For each node, the message that it became, or that the nearest kept one above it became.
     places: dict[str, int | None] = {}
-    alone = _only_children(mapping)
-    for node_id, parent_id, raw in _walk(mapping):
+    # Nodes below which everything between them and the nearest kept one above is without branches.
+    straight: set[str] = set()
+    for node_id, parent_id, raw, is_alone in _walk(mapping):
         above = places.get(parent_id)
         message = _message(raw, above, created)
+        is_straight = is_alone and parent_id in straight
+        if message is not None or is_straight:
+            straight.add(node_id)
         if message is None:
             places[node_id] = above
             continue
-        if above is not None and node_id in alone and _goes_on(messages[above], message):
+        if above is not None and is_straight and _goes_on(messages[above], message):
             text = f"{messages[above].text}\n\n{message.text}"
             messages[above] = replace(messages[above], text=text)
             places[node_id] = above
@@ -75,8 +79,9 @@ def parse(value: Mapping[str, Any], limits: Limits) -> ChatRecord:
     )
 
 
-def _walk(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str, Fields]]:
-    """Nodes, parents before children, siblings in the order of the file.
+def _walk(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str, Fields, bool]]:
+    """Nodes, parents before children, siblings in the order of the file; each with its parent's
+    id, and whether it is that one's only child.
 
     Raises:
         ValueError: a node is no object, or some hang on no root because they go in a circle.
@@ -94,7 +99,7 @@ def _walk(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str, Fields]]:
     while waiting:
         node_id, parent = waiting.pop()
         count += 1
-        yield node_id, parent, nodes[node_id]
+        yield node_id, parent, nodes[node_id], len(children[parent]) == 1
         waiting += [(child, node_id) for child in reversed(children.get(node_id, []))]
     if count < len(nodes):
         raise ValueError(tr("store.import.cycle"))
@@ -104,14 +109,6 @@ def _sorted(below: list[str], listed: list[object]) -> list[str]:
     """Node ids in the order that their parent lists them in, others behind."""
     place = {str(child): index for index, child in enumerate(listed)}
     return sorted(below, key=lambda child: place.get(child, len(place)))
-
-
-def _only_children(mapping: Mapping[str, Any]) -> set[str]:
-    counts: dict[object, int] = {}
-    parents = {node_id: node.get("parent") for node_id, node in mapping.items() if node}
-    for parent in parents.values():
-        counts[parent] = counts.get(parent, 0) + 1
-    return {node_id for node_id, parent in parents.items() if counts[parent] == 1}
 
 
 def _goes_on(above: MessageRecord, below: MessageRecord) -> bool:
@@ -137,13 +134,14 @@ def _message(node: Fields, parent: int | None, chat_created: datetime) -> Messag
     if not text.strip():
         return None
     slug = metadata.get("model_slug")
+    is_answer = role == "assistant" and isinstance(slug, str)
     return MessageRecord(
         parent=parent,
         role=Role(role),
         text=text,
         created_at=utc_from_seconds(raw.get("create_time"), chat_created),
         status="stopped" if raw.get("status") == "in_progress" else "done",
-        extras={"model": slug} if isinstance(slug, str) else {},
+        model=storable(slug) if is_answer else "",
     )
 
 

@@ -20,8 +20,10 @@ from typing import Any
 from yuren_core.messages import Role
 from yuren_tui.store.transfer.reading import Fields, Limits, parse_json
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, utc_from_seconds
+from yuren_tui.store.values import storable
 
 _PARTS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})\s*@\s*(\d{1,2})h\s*(\d{1,2})m\s*(\d{1,2})s")
+_NO_NAME = "unused"  # what newer versions write into the header in the place of both names
 _LONG = ("%B %d, %Y %I:%M%p", "%B %d, %Y %I:%M %p")
 
 
@@ -44,7 +46,8 @@ class Parsed:
 
 def is_header(value: object) -> bool:
     """Whether a first line is that of a chat."""
-    return isinstance(value, dict) and ("user_name" in value or "character_name" in value)
+    keys = ("user_name", "character_name", "chat_metadata")
+    return isinstance(value, dict) and any(key in value for key in keys)
 
 
 def is_message(value: object) -> bool:
@@ -91,8 +94,7 @@ def parse(lines: Sequence[str], limits: Limits, *, name: str) -> Parsed:
         shown = len(messages) + chosen
         messages += siblings
     limits.check([message.text for message in messages])
-    fields = Fields(header)
-    character = _first_text(fields, "character_name") or name
+    character = _name(header, "character_name", messages, Role.ASSISTANT) or name
     return Parsed(
         ChatRecord(
             messages=tuple(messages),
@@ -103,7 +105,7 @@ def parse(lines: Sequence[str], limits: Limits, *, name: str) -> Parsed:
             active=shown,
             extras={
                 "imported_from": "sillytavern",
-                "user_name": _first_text(fields, "user_name"),
+                "user_name": _name(header, "user_name", messages, Role.USER),
                 "character_name": character,
             },
         ),
@@ -145,11 +147,12 @@ def _identity(header: dict[str, Any], first: MessageRecord) -> str:
     return hashlib.sha256("\0".join([*pieces, first.text]).encode("utf-8", "replace")).hexdigest()
 
 
-def _first_text(fields: Fields, key: str) -> str:
-    try:
-        return fields.text(key)
-    except ValueError:
-        return ""
+def _name(header: dict[str, Any], key: str, messages: Sequence[MessageRecord], role: Role) -> str:
+    """Who talks, as the header says it or else the first message of theirs."""
+    said = header.get(key)
+    if isinstance(said, str) and said.strip() and said != _NO_NAME:
+        return storable(said)
+    return next((one.speaker for one in messages if one.role is role and one.speaker), "")
 
 
 def _date(value: object, before: datetime) -> datetime:
