@@ -122,9 +122,11 @@ def _as_json(chat: ChatSummary) -> str:
 
 
 def _export(store: Store, options: ChatOptions) -> None:
+    from yuren_tui.session.telling import system_told
+
     assert options.file is not None
     wanted = cast("ExportFormat | None", options.export_format) or format_of(options.file)
-    result = export_chats(store, _chosen(store, options), options.file, wanted)
+    result = export_chats(store, _chosen(store, options), options.file, wanted, told=system_told)
     click.echo(result.path)
     for note in result.notes:
         tell(sanitize_line(note))

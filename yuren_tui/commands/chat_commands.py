@@ -71,12 +71,13 @@ async def _delete(host: CommandHost, argument: str) -> Undoable:
 
 async def _export(host: CommandHost, argument: str) -> None:
     from yuren_tui.chat_tasks import format_of
+    from yuren_tui.session.telling import system_told
     from yuren_tui.store.transfer import SUFFIXES, export_chats
 
     word, _blank, rest = argument.partition(" ")
     file = _path(rest if word in SUFFIXES else argument)
     wanted = word if word in SUFFIXES else format_of(file)
-    result = export_chats(host.session.store, [_kept(host)], file, wanted)
+    result = export_chats(host.session.store, [_kept(host)], file, wanted, told=system_told)
     lines = [tr("commands.exported", path=result.path), *result.notes]
     for line in lines:
         host.say(line)

@@ -62,6 +62,7 @@ class ChatFiles(TranslatedModal[ResultType]):
     @work(group="ask", exclusive=True)
     async def action_export(self) -> None:
         """Write the highlighted chat into a file."""
+        from yuren_tui.session.telling import system_told
         from yuren_tui.store.transfer import SUFFIXES, export_chats
 
         if (chat := self.chat) is None:
@@ -81,7 +82,7 @@ class ChatFiles(TranslatedModal[ResultType]):
         try:
             target = _resolved(path)
             done = await asyncio.to_thread(
-                export_chats, self.store, [chat.id], target, export_format
+                export_chats, self.store, [chat.id], target, export_format, told=system_told
             )
         except YurenError as error:
             self.complain(error)

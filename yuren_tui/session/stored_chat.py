@@ -24,7 +24,7 @@ from yuren_tui.presets.toml_text import preset_toml
 from yuren_tui.session.chat_prompt import ChatPrompt
 from yuren_tui.session.chat_sampling import ChatSampling
 from yuren_tui.session.values import Profile, Turn
-from yuren_tui.store import Chat, Deletion, Draft, Store, StoredMessage
+from yuren_tui.store import Deletion, Draft, Store, StoredMessage
 from yuren_tui.store.chat_rows import unknown_chat
 from yuren_tui.store.messages import ACTIVE_LEAF, ActiveLeaf
 from yuren_tui.store.titles import title_from
@@ -152,7 +152,7 @@ class StoredChat:
         self._id = chat.id
         self.draft, self.scroll = chat.draft, chat.scroll
         self._extras = dict(chat.extras)
-        self._preset = _preset_of(chat)
+        self._preset = preset_of(chat.preset)
         self._system_prompt = chat.system_prompt
         self._sampling = ChatSampling.of(chat.sampling or self._sampling.params, self._extras)
         self._store().chats.touch(chat.id)
@@ -394,9 +394,9 @@ def _snapshot(preset: Preset) -> dict[str, Any] | None:
     return {"id": preset.id, "toml": preset_toml(preset)}
 
 
-def _preset_of(chat: Chat) -> Preset:
+def preset_of(snapshot: Mapping[str, Any] | None) -> Preset:
     """The preset that a chat was begun with; a bare one where the snapshot cannot be read."""
-    snapshot = chat.preset or {}
+    snapshot = snapshot or {}
     name, text = snapshot.get("id"), snapshot.get("toml")
     if not isinstance(name, str) or not isinstance(text, str):
         return NO_PRESET

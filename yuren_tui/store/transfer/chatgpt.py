@@ -134,14 +134,13 @@ def _message(node: Fields, parent: int | None, chat_created: datetime) -> Messag
     if not text.strip():
         return None
     slug = metadata.get("model_slug")
-    is_answer = role == "assistant" and isinstance(slug, str)
     return MessageRecord(
         parent=parent,
         role=Role(role),
         text=text,
         created_at=utc_from_seconds(raw.get("create_time"), chat_created),
         status="stopped" if raw.get("status") == "in_progress" else "done",
-        model=storable(slug) if is_answer else "",
+        model=storable(slug) if role == "assistant" and isinstance(slug, str) else "",
     )
 
 

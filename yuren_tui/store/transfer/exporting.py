@@ -9,8 +9,8 @@ that document and directory can be moved together. In our JSON they are inside.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,8 @@ from yuren_tui.store.transfer.storing import read_record
 from yuren_tui.store.transfer.training import training_row
 
 ExportFormat = Literal["markdown", "json", "training"]
+
+Told = Callable[[ChatRecord], str]
 
 SUFFIXES: dict[ExportFormat, str] = {"markdown": ".md", "json": ".json", "training": ".json"}
 
@@ -48,7 +50,12 @@ class ExportResult:
 
 
 def export_chats(
-    store: Store, chat_ids: Sequence[int], path: Path, export_format: ExportFormat
+    store: Store,
+    chat_ids: Sequence[int],
+    path: Path,
+    export_format: ExportFormat,
+    *,
+    told: Told | None = None,
 ) -> ExportResult:
     """Write chats to a file; one that is there is replaced.
 
@@ -57,6 +64,8 @@ def export_chats(
         chat_ids: which; in a Markdown document they follow one another.
         path: the document; its directory is made.
         export_format: "markdown" and "training" take the path that is shown, "json" all.
+        told: what a chat's model was told first, for rows that it is to learn from; what the
+            person wrote, macros and all, where it is None.
 
     Raises:
         UsageError: no such chat, or a training export in which no model has spoken.
@@ -72,7 +81,8 @@ def export_chats(
         pictures = _copy_pictures(path, records, names)
         atomic_write(path, document + "\n")
         return ExportResult(path, pictures, len(records))
-    rows, notes = _training(chat_ids, records, names)
+    heard = [replace(one, system_prompt=told(one)) for one in records] if told else records
+    rows, notes = _training(chat_ids, heard, names)
     pictures = _copy_pictures(path, records, names)
     atomic_write(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     return ExportResult(path, pictures, len(rows), tuple(notes))
