@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be known of a chat's system prompt while it is edited: cost, variables, past, changes.
 
-No textual. Nothing of the chat changes here; what is saved is the caller's to give to the session.
+No textual. What is not saved is kept with the chat; nothing else of it changes before it is.
 """
 
 from __future__ import annotations
@@ -51,12 +51,30 @@ class PromptDesk:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        chat = session.chat
+        self._chat = chat = session.chat
         self.text = chat.system_prompt
+        self.draft = chat.system_draft
         resolved = chat.preset.text(chat.profile.language)
         self.preset_name = "" if chat.preset.id == "none" else resolved.name
         self.preset_text = resolved.system
         self._resolved = resolved
+
+    def keep(self, text: str) -> None:
+        """Keep the edit as it is now with the chat; nothing where it changes nothing.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        self._chat.save_system_draft(None if text == self.text else text)
+
+    def save(self, text: str) -> None:
+        """Tell the model this first, from the next message on; the edit is done.
+
+        Raises:
+            StorageError: the disk refuses; the edit is kept.
+        """
+        self._chat.system_prompt = text
+        self._chat.save_system_draft(None)
 
     def expanded(self, text: str) -> str:
         """The text as the model is told it now; without one, a character is told the usual."""

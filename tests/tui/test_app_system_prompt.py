@@ -12,6 +12,7 @@ from yuren_tui.presets import Preset
 from yuren_tui.prompt_desk import Line, compare
 from yuren_tui.screens.system_prompt import SystemPromptScreen
 from yuren_tui.session import Profile
+from yuren_tui.store import Store
 from yuren_tui.widgets.edit_area import EditArea
 
 
@@ -56,6 +57,37 @@ async def test_escape_keeps_the_edit_and_says_so(tmp_path: Path) -> None:
         assert screen.query_one(EditArea).text == "half"
         await chat.pilot.press("ctrl+u", "escape")
         assert len(chat.toasts) == 1, "unchanged: nothing to say"
+
+
+async def test_what_is_typed_is_in_the_store_before_it_is_saved(tmp_path: Path) -> None:
+    def opened() -> Store:
+        return Store.open(tmp_path / "store")
+
+    def kept() -> str | None:
+        with opened() as other:
+            last = other.chats.last()
+            return last.system_draft if last else None
+
+    async with running(tmp_path / "log", store=opened) as chat:
+        await chat.open()
+        await panel(chat)
+        await chat.pilot.press(*"half")
+        await chat.until(lambda: kept() == "half")
+        await chat.pilot.press("!")
+        chat.chat.keep_all()  # as the end does
+        assert kept() == "half!"
+    async with running(tmp_path / "log", store=opened) as chat:
+        await chat.open()
+        (toast,) = chat.toasts
+        assert toast.startswith("“Untitled” has an unsaved edit of its system prompt.")
+        await chat.press("f4")
+        assert "has an unsaved edit; Ctrl+E goes on" in chat.toasts[-1]
+        screen = await panel(chat)
+        assert screen.query_one(EditArea).text == "half!"
+        assert "not saved" in shown(screen, "#cost")
+        await chat.pilot.press("ctrl+s")
+        await chat.until(lambda: chat.session.system_prompt == "half!")
+        assert kept() is None
 
 
 async def test_an_older_one_is_picked_from_the_history(tmp_path: Path) -> None:

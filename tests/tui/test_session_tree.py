@@ -203,6 +203,19 @@ async def test_pins_titles_drafts_and_places_are_there_again(start: Start) -> No
     assert again.chat.title == "Mine"
 
 
+async def test_an_edit_of_the_system_prompt_is_there_again_until_it_is_done(start: Start) -> None:
+    session = start("--echo")
+    session.chat.save_system_draft("half")
+    assert session.system_prompt == ""
+    session.close()
+    again = start("--echo")
+    assert again.continue_last()
+    assert again.chat.system_draft == "half"
+    again.chat.save_system_draft(None)
+    again.new_chat()
+    assert again.store.chats.page() == []
+
+
 async def test_a_question_that_came_to_nothing_is_the_draft(start: Start) -> None:
     session = start("--fail-generate", "too long")
     await through(session.send("one", (PICTURE,)))

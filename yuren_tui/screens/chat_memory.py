@@ -100,10 +100,13 @@ class MemoryScreen(EditingScreen):
         if session.chat.id is not None and session.turns and session.chat.title:
             return
         last = session.store.chats.last()
-        if last is not None and last.id != session.chat.id and last.draft:
+        if last is None or last.id == session.chat.id:
+            return
+        if last.draft or last.system_draft is not None:
             self._last_id = last.id
             title = sanitize_line(last.title, limit=40) or tr("store.untitled")
-            self.say(tr("chats.unsent", title=title), tr("chats.unsent_hint"), timeout=_TOAST_S)
+            words = tr("chats.unsent" if last.draft else "chats.unsaved_system", title=title)
+            self.say(words, tr("chats.unsent_hint"), timeout=_TOAST_S)
 
     # ------------------------------------------------------------ other chats
 

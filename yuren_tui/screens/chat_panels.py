@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.binding import BindingType
+from textual.timer import Timer
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
@@ -20,6 +21,9 @@ from yuren_tui.screens.chat_switching import SwitchScreen
 if TYPE_CHECKING:
     from yuren_tui.editor import Edited
     from yuren_tui.presets import Preset
+    from yuren_tui.prompt_desk import PromptDesk
+
+_KEEP_AFTER_S = 0.3
 
 
 class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
@@ -33,8 +37,9 @@ class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
 
     editor_setting = ""
     """The person's editor; empty for the environment's."""
-    _unsaved: tuple[int | None, str] | None = None
-    """The chat whose system prompt was edited and not saved, and the text."""
+    _edited_prompt: tuple[PromptDesk, str] | None = None
+    """The system prompt that is being edited, and what of it is not in the store yet."""
+    _keeping_prompt: Timer | None = None
 
     @property
     def panel_commands(self) -> dict[str, Callable[[], object]]:
@@ -49,6 +54,12 @@ class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
             "look": self.action_look,
         }
 
+    async def show_chat(self, *, keeps_typed: bool = False) -> None:
+        """As `MemoryScreen`; an edit of the system prompt that was left is told of."""
+        await super().show_chat(keeps_typed=keeps_typed)
+        if self._session.chat.system_draft is not None:
+            self.say(tr("system.draft_here"))
+
     def action_system_prompt(self) -> None:
         """Edit what the model is told first."""
         from yuren_tui.prompt_desk import PromptDesk
@@ -56,10 +67,9 @@ class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
 
         try:
             desk = PromptDesk(self._session)
-            chat_id = self._session.chat.id
-            kept = self._unsaved
-            draft = kept[1] if kept is not None and kept[0] == chat_id else None
-            screen = SystemPromptScreen(desk, draft)
+            screen = SystemPromptScreen(
+                desk, desk.draft, on_typed=lambda text: self._prompt_typed(desk, text)
+            )
         except YurenError as error:
             self.complain(error)
             return
@@ -67,27 +77,41 @@ class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
         def edited(result: EditedPrompt | None) -> None:
             if result is None:
                 return
-            self._unsaved = None
-            if result.text == desk.text:
-                return
-            if result.is_saved:
-                self.save_system_prompt(result.text)
-            else:
-                self._unsaved = (chat_id, result.text)
-                self.say(tr("system.kept"))
+            try:
+                if result.is_saved and result.text != desk.text:
+                    self._edited_prompt = None
+                    desk.save(result.text)
+                    self.say(tr("system.saved"))
+                    self.show_status()
+                else:
+                    self._edited_prompt = (desk, result.text)
+                    self._keep_prompt()
+                    if result.text != desk.text:
+                        self.say(tr("system.kept"))
+            except YurenError as error:
+                self.complain(error)
 
         self.app.push_screen(screen, edited)
 
-    def save_system_prompt(self, text: str) -> None:
-        """Tell the model this first, from the next message on."""
-        try:
-            self._session.system_prompt = text
-        except YurenError as error:
-            self._unsaved = (self._session.chat.id, text)
-            self.complain(error)
-            return
-        self.say(tr("system.saved"))
-        self.show_status()
+    def _prompt_typed(self, desk: PromptDesk, text: str) -> None:
+        self._edited_prompt = (desk, text)
+        if self._keeping_prompt is None:
+            self._keeping_prompt = self.set_timer(_KEEP_AFTER_S, self._keep_prompt)
+
+    def _keep_prompt(self) -> None:
+        """Put the edit of the system prompt into the store now."""
+        self._keeping_prompt = None
+        (desk, text), self._edited_prompt = self._edited_prompt or (None, ""), None
+        if desk is not None:
+            try:
+                desk.keep(text)
+            except YurenError as error:
+                self.complain(error)
+
+    def keep_all(self) -> None:
+        """As `MemoryScreen`, and the edit of the system prompt."""
+        super().keep_all()
+        self._keep_prompt()
 
     @work(group="presets", exclusive=True)
     async def action_presets(self) -> None:

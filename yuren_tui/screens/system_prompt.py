@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Edit the system prompt of the open chat, beside what the model will be told.
 
-Nothing is taken before it is saved. Left without saving, a changed text is handed back, so that
-the next time goes on from there.
+Nothing is taken before it is saved. What is typed is told on as it is typed, and a changed text is
+handed back when it is left without saving, so that the next time goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -52,6 +53,7 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
     Args:
         desk: knows the chat.
         draft: what an earlier edit left; None for the chat's own text.
+        on_typed: called with the text at each change.
     """
 
     CSS_PATH = "system_prompt.tcss"
@@ -63,9 +65,16 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
         bind("ctrl+e", "close", "system.leave"),
     ]
 
-    def __init__(self, desk: PromptDesk, draft: str | None = None) -> None:
+    def __init__(
+        self,
+        desk: PromptDesk,
+        draft: str | None = None,
+        *,
+        on_typed: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__()
         self._desk = desk
+        self._on_typed = on_typed
         self._first = desk.text if draft is None else draft
         self._versions = desk.versions()
 
@@ -101,6 +110,8 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:
         event.stop()
+        if self._on_typed is not None:
+            self._on_typed(event.text_area.text)
         self._refresh()
 
     @on(Tabs.TabActivated)

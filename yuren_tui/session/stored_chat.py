@@ -58,6 +58,7 @@ class StoredChat:
         self.turns: list[Turn] = []
         self.title = ""
         self.draft = Draft()
+        self.system_draft: str | None = None
         self.scroll: float | None = None
         self.model_name = ""
         self._id: int | None = None
@@ -151,6 +152,7 @@ class StoredChat:
         self.leave()
         self._id = chat.id
         self.draft, self.scroll = chat.draft, chat.scroll
+        self.system_draft = chat.system_draft
         self._extras = dict(chat.extras)
         self._preset = preset_of(chat.preset)
         self._system_prompt = chat.system_prompt
@@ -167,7 +169,7 @@ class StoredChat:
             return
         store, chat_id = self._store(), self._id
         self._id = None
-        if self.draft or self.has_spoken:
+        if self.draft or self.system_draft is not None or self.has_spoken:
             return
         tree = store.messages.tree(chat_id)
         with suppress(UsageError):  # another process has forgotten it already
@@ -335,6 +337,14 @@ class StoredChat:
         self.draft = draft
         if self._id is not None or draft:
             self._store().chats.save_draft(self.require_id(), draft)
+
+    def save_system_draft(self, text: str | None) -> None:
+        """Keep an edit of the system prompt that is not saved; None where there is none."""
+        if text == self.system_draft:
+            return
+        self.system_draft = text
+        if self._id is not None or text is not None:
+            self._store().chats.update(self.require_id(), system_draft=text)
 
     def save_scroll(self, scroll: float | None) -> None:
         """Keep where the transcript stands; None for its end."""

@@ -23,7 +23,8 @@ from yuren_tui.store.values import (
 
 SUMMARY_COLUMNS = """
     c.id, c.title, c.created_at, c.updated_at, c.model, c.archived_at, c.deleted_at,
-    c.draft <> '' OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = c.id) AS has_draft,
+    c.draft <> '' OR c.system_draft IS NOT NULL
+        OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = c.id) AS has_draft,
     (SELECT count(*) FROM messages m WHERE m.chat_id = c.id AND m.deleted_in IS NULL) AS count
 """
 
@@ -51,7 +52,7 @@ class ChatReader:
         """The chat that was last used, not archived and not deleted: what `--continue` opens."""
         rows = self._database.rows(
             "SELECT * FROM chats WHERE deleted_at IS NULL AND archived_at IS NULL"
-            " AND (active_leaf IS NOT NULL OR draft <> ''"
+            " AND (active_leaf IS NOT NULL OR draft <> '' OR system_draft IS NOT NULL"
             " OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = chats.id))"
             " ORDER BY opened_at DESC, id DESC LIMIT 1"
         )
@@ -86,6 +87,7 @@ class ChatReader:
         rows = self._database.rows(
             f"SELECT {SUMMARY_COLUMNS} FROM chats c WHERE {which}"
             " AND (c.active_leaf IS NOT NULL OR c.title_is_set OR c.draft <> ''"
+            " OR c.system_draft IS NOT NULL"
             " OR EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = c.id)"
             " OR EXISTS (SELECT 1 FROM messages m WHERE m.chat_id = c.id))"
             " ORDER BY c.updated_at DESC, c.id DESC LIMIT ?",
@@ -116,6 +118,7 @@ class ChatReader:
             preset=None if row["preset"] is None else decode_object(row["preset"]),
             active_leaf=row["active_leaf"],
             draft=Draft(row["draft"], self._draft_images(row["id"])),
+            system_draft=row["system_draft"],
             scroll=row["scroll"],
             is_archived=row["archived_at"] is not None,
             is_deleted=row["deleted_at"] is not None,

@@ -91,6 +91,7 @@ class Chats(ChatReader):
         sampling: SamplingParams | Unchanged | None = UNCHANGED,
         preset: Json | Unchanged | None = UNCHANGED,
         extras: Json | Unchanged = UNCHANGED,
+        system_draft: str | Unchanged | None = UNCHANGED,
     ) -> None:
         """Change what is given and leave the rest. A system prompt is added to the history."""
         values: dict[str, object] = {}
@@ -104,6 +105,8 @@ class Chats(ChatReader):
             values["preset"] = None if preset is None else encode_object(preset)
         if not isinstance(extras, Unchanged):
             values["extras"] = encode_object(extras)
+        if not isinstance(system_draft, Unchanged):
+            values["system_draft"] = None if system_draft is None else storable(system_draft)
         with self._database.write() as db:
             self._set(db, chat_id, **values, opened_at=now_ms())
             if not isinstance(system_prompt, Unchanged):
@@ -177,7 +180,7 @@ class Chats(ChatReader):
         with self._database.write() as db:
             return db.execute(
                 "DELETE FROM chats WHERE deleted_at < ? OR (opened_at < ? AND draft = ''"
-                " AND NOT title_is_set"
+                " AND NOT title_is_set AND system_draft IS NULL"
                 " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.chat_id = chats.id)"
                 " AND NOT EXISTS (SELECT 1 FROM draft_pictures d WHERE d.chat_id = chats.id))",
                 (moment, moment),

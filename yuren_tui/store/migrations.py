@@ -17,7 +17,7 @@ from pathlib import Path
 
 from yuren_core.errors import StorageError
 from yuren_core.i18n import tr
-from yuren_tui.store.schema import APPLICATION_ID, VERSION_1
+from yuren_tui.store.schema import APPLICATION_ID, VERSION_1, VERSION_2
 
 Step = Callable[[sqlite3.Connection], None]
 """Brings a database from one version to the next, inside a transaction, foreign keys off."""
@@ -37,7 +37,11 @@ def _version_1(connection: sqlite3.Connection) -> None:
     run_script(connection, VERSION_1)
 
 
-MIGRATIONS: tuple[Step, ...] = (_version_1,)
+def _version_2(connection: sqlite3.Connection) -> None:
+    run_script(connection, VERSION_2)
+
+
+MIGRATIONS: tuple[Step, ...] = (_version_1, _version_2)
 """Step N makes version N+1 out of version N."""
 
 

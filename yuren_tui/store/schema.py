@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables, version by version. A version that people have on disk is never edited again.
 
-Rules that always hold in version 1:
+Rules that always hold, from version 1 on:
 
 - A message's parent is in the same chat and has a smaller id; a live message (`deleted_in` is
   null) has a live parent. A chat's `active_leaf` is a live message of it without live children,
@@ -164,3 +164,8 @@ WHEN old.status <> 'writing' AND old.deleted_in IS NULL AND old.text <> '' BEGIN
     VALUES ('delete', old.id, old.text || char(10, 10));
 END;
 """
+
+VERSION_2 = """
+ALTER TABLE chats ADD COLUMN system_draft TEXT;
+"""
+"""What has been typed in the place of the system prompt and not been saved; null for nothing."""

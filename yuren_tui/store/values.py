@@ -99,6 +99,7 @@ class Chat:
         preset: the preset as it was when it was taken; None for none.
         active_leaf: the message that the next one is put after; None in an empty chat.
         draft: what is unsent.
+        system_draft: an edit of the system prompt that is not saved; None for none.
         scroll: where the transcript stood, in a unit of the front end's; None for the end.
         is_archived: as in `ChatSummary`.
         is_deleted: as in `ChatSummary`.
@@ -117,6 +118,7 @@ class Chat:
     preset: Json | None
     active_leaf: int | None
     draft: Draft
+    system_draft: str | None
     scroll: float | None
     is_archived: bool
     is_deleted: bool

@@ -96,6 +96,22 @@ def test_a_chat_with_nothing_in_it_leaves_no_trace(store: Store) -> None:
         store.chats.get(empty)
 
 
+def test_a_chat_with_only_an_edit_of_its_system_prompt_is_kept(store: Store) -> None:
+    chat_id = store.chats.create(system_prompt="Be kind.").id
+    for text in ("", "Be \ud83d brief. 简短。"):  # emptied is edited too
+        store.chats.update(chat_id, system_draft=text)
+        assert [(chat.id, chat.has_draft) for chat in store.chats.page()] == [(chat_id, True)]
+        last = store.chats.last()
+        assert last is not None
+        assert last.system_draft == text.replace("\ud83d", "\ufffd")
+        assert last.system_prompt == "Be kind."
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        assert store.chats.purge_deleted(before=tomorrow) == 0
+    assert [version.text for version in store.chats.system_prompts(chat_id)] == ["Be kind."]
+    store.chats.update(chat_id, system_draft=None)
+    assert store.chats.page() == []
+
+
 def test_the_last_chat_is_the_one_used_last(store: Store) -> None:
     first, second = store.chats.create().id, store.chats.create().id
     for chat_id in (first, second):

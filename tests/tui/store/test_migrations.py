@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.store.conftest import exchange
 from yuren_core.errors import StorageError
 from yuren_core.messages import Role
 from yuren_tui.store import Store
@@ -39,6 +38,15 @@ def _dangle(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE messages SET chat_id = 999")
 
 
+_CHAT = """
+INSERT INTO chats (uid, created_at, updated_at, opened_at, system_prompt)
+VALUES ('11111111-1111-4111-8111-111111111111', 1, 2, 3, 's');
+INSERT INTO messages (chat_id, parent_id, role, text, status, created_at)
+VALUES (1, NULL, 'user', '问题 one', 'done', 1), (1, 1, 'assistant', 'answer one', 'done', 2);
+UPDATE chats SET active_leaf = 2;
+"""
+"""An exchange, in columns that every version has: only the newest can be written by the store."""
+
 NEXT: tuple[Step, ...] = (*MIGRATIONS, _add_mood)
 
 
@@ -46,6 +54,11 @@ NEXT: tuple[Step, ...] = (*MIGRATIONS, _add_mood)
 def database(directory: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(directory / FILE_NAME)) as connection:
         yield connection
+
+
+def version(directory: Path) -> int:
+    with database(directory) as connection:
+        return version_of(connection)
 
 
 def contents(file: Path) -> list[tuple[object, ...]]:
@@ -56,8 +69,11 @@ def contents(file: Path) -> list[tuple[object, ...]]:
 @pytest.fixture(params=range(1, len(MIGRATIONS) + 1))
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A directory with a store as each version that ever was has left it, made by its steps."""
-    with Store.open(tmp_path, steps=MIGRATIONS[: request.param]) as store:
-        exchange(store, store.chats.create(system_prompt="s").id, "问题 one", "answer one")
+    with (
+        Store.open(tmp_path, steps=MIGRATIONS[: request.param]) as store,
+        store.database.write() as db,
+    ):
+        run_script(db, _CHAT)
     return tmp_path
 
 
@@ -70,7 +86,7 @@ def test_a_new_store_has_the_newest_version_and_no_copy(tmp_path: Path) -> None:
 
 
 def test_an_older_store_is_brought_up_and_a_copy_kept(old: Path) -> None:
-    before = contents(old / FILE_NAME)
+    before, found = contents(old / FILE_NAME), version(old)
     with Store.open(old, steps=NEXT) as store:
         assert store.database.rows("SELECT mood FROM chats")[0][0] == "calm"
         assert [m.text for m in store.messages.path(1)] == ["问题 one", "answer one"]
@@ -80,12 +96,21 @@ def test_an_older_store_is_brought_up_and_a_copy_kept(old: Path) -> None:
         (notice,) = store.notices
     (copy,) = old.glob("*.bak")
     assert str(copy) in notice
-    assert f".v{len(MIGRATIONS)}-" in copy.name
+    assert f".v{found}-" in copy.name
     assert contents(copy) == before
     with closing(sqlite3.connect(copy)) as connection:
-        assert version_of(connection) == len(MIGRATIONS)
+        assert version_of(connection) == found
     with Store.open(old, steps=NEXT) as store:
         assert store.notices == ()
+
+
+def test_every_older_store_can_keep_an_edit_of_the_system_prompt(old: Path) -> None:
+    with Store.open(old) as store:
+        chat = store.chats.get(1)
+        assert (chat.system_prompt, chat.system_draft) == ("s", None)
+        store.chats.update(1, system_draft="edited")
+    with Store.open(old) as store:
+        assert store.chats.get(1).system_draft == "edited"
 
 
 def test_the_copy_holds_what_was_still_in_the_wal(old: Path) -> None:
@@ -94,7 +119,7 @@ def test_the_copy_holds_what_was_still_in_the_wal(old: Path) -> None:
         before = contents(old / FILE_NAME)
         with Store.open(old, steps=NEXT):
             pass
-        (copy,) = old.glob("*.bak")
+        (copy,) = old.glob(f"*.v{len(MIGRATIONS)}-*.bak")
         assert contents(copy) == before
         with pytest.raises(StorageError, match="newer yuren"):
             still_open.messages.append(1, Role.USER, "an old process must not write on")
@@ -102,12 +127,12 @@ def test_the_copy_holds_what_was_still_in_the_wal(old: Path) -> None:
 
 @pytest.mark.parametrize("step", [_fail, _dangle])
 def test_a_step_that_fails_leaves_the_old_version_whole(old: Path, step: Step) -> None:
-    before = contents(old / FILE_NAME)
+    before, found = contents(old / FILE_NAME), version(old)
     with pytest.raises(StorageError):
         Store.open(old, steps=(*NEXT, step))
     assert contents(old / FILE_NAME) == before
     with database(old) as connection:
-        assert version_of(connection) == len(MIGRATIONS)
+        assert version_of(connection) == found
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     assert "moods" not in tables
     assert "half" not in tables
