@@ -10,7 +10,14 @@ from textual.widgets import Static
 
 from tests.tui.chat_app import Driven, running, words
 from yuren_core.paths import config_dir
-from yuren_tui.presets import Lorebook, LoreEntry, Preset, PresetLibrary, PresetText
+from yuren_tui.presets import (
+    Lorebook,
+    LoreEntry,
+    LoreReport,
+    Preset,
+    PresetLibrary,
+    PresetText,
+)
 from yuren_tui.screens.ask_line import AskLine
 from yuren_tui.screens.lore import LoreScreen
 from yuren_tui.screens.preset_picker import PresetPicker
@@ -187,3 +194,42 @@ async def test_lore_says_what_is_told_and_why(tmp_path: Path) -> None:
         text = chat.screen_text()
         for line in ("Told now (2)", "Passed over (1)", "Not spoken of (1)", "key “fog”", "chance"):
             assert line in text
+
+
+async def test_of_a_large_lorebook_all_entries_are_counted(tmp_path: Path) -> None:
+    entries = tuple(LoreEntry(str(n), content="x", keys=(f"k{n}",)) for n in range(300))
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        await chat.app.push_screen(LoreScreen(LoreReport(), entries))
+        await chat.until(lambda: "… 100" in "\n".join(map(words, chat.app.screen.query(Static))))
+        assert "Not spoken of (300)" in "\n".join(map(words, chat.app.screen.query(Static)))
+
+
+async def test_of_two_edits_that_cannot_be_saved_both_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = PresetLibrary()
+    for name in ("first", "second"):
+        library.save(Preset(name, PresetText(name=name)))
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        screen = await find(chat, "first", "first")
+        editor(tmp_path, monkeypatch, 'echo "wrong = 1" >> "$1"')
+        await chat.pilot.press("ctrl+g")
+        await chat.until(lambda: any("wrong" in toast for toast in chat.toasts))
+        for _ in "first":
+            await chat.pilot.press("backspace")
+        await chat.pilot.press(*"second")
+        await chat.until(lambda: screen.entry and screen.entry.id == "second")
+        editor(tmp_path, monkeypatch, ":")
+        await chat.pilot.press("ctrl+g")
+        await chat.until(lambda: not any(w.group == "library" for w in chat.app.workers))
+        for _ in "second":
+            await chat.pilot.press("backspace")
+        await chat.pilot.press(*"first")
+        await chat.until(lambda: screen.entry and screen.entry.id == "first")
+        editor(tmp_path, monkeypatch, 'sed -i "s/^wrong = 1/notes = \\"kept\\"/" "$1"')
+        await chat.pilot.press("ctrl+g")
+        await chat.until(
+            lambda: isinstance(e := screen.entry, Preset) and e.text("en").notes == "kept"
+        )

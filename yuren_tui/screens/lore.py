@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -18,6 +18,8 @@ from yuren_tui.bindings import bind
 from yuren_tui.presets import ActiveEntry, LoreEntry, LoreReport, PassedOverEntry
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.base import TranslatedModal
+
+One = TypeVar("One")
 
 _LONGEST = 600  # characters of an entry
 _MOST = 200  # entries of each kind
@@ -47,19 +49,22 @@ class LoreScreen(TranslatedModal[None]):
             panel.border_title = tr("lore.title")
             panel.border_subtitle = _sum(report)
             with VerticalScroll(id="entries"):
-                yield from _group("active", [_active(one) for one in report.active[:_MOST]])
-                yield from _group("passed", [_passed(one) for one in report.passed_over[:_MOST]])
-                yield from _group("resting", [_resting(one) for one in self._resting[:_MOST]])
+                yield from _group("active", report.active, _active)
+                yield from _group("passed", report.passed_over, _passed)
+                yield from _group("resting", self._resting, _resting)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.query_one("#entries").focus()
 
 
-def _group(name: str, entries: Sequence[Content]) -> Iterator[Widget]:
+def _group(name: str, entries: Sequence[One], draw: Callable[[One], Content]) -> Iterator[Widget]:
     yield Static(Content(tr(f"lore.{name}", count=len(entries))), classes=f"head -{name}")
-    for entry in entries:
-        yield Static(entry, classes=f"entry -{name}")
+    for entry in entries[:_MOST]:
+        yield Static(draw(entry), classes=f"entry -{name}")
+    if len(entries) > _MOST:
+        more = f"… {len(entries) - _MOST}"
+        yield Static(Content.styled(more, "$foreground 45%"), classes="entry")
 
 
 def _active(one: ActiveEntry) -> Content:

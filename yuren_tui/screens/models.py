@@ -94,7 +94,8 @@ class ModelPicker(TranslatedModal[ModelChoice | None]):
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        self._look_at(self._shown[event.option_index])
+        if event.option_index < len(self._shown):  # else it was typed on meanwhile
+            self._look_at(self._shown[event.option_index])
 
     def _look_at(self, model: ModelAtHand) -> None:
         """Show what is known of a model, and how it was loaded the last time."""

@@ -70,12 +70,14 @@ class PromptHistory(TranslatedModal[str | None]):
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        self._show_whole(self._found[event.option_index])
+        if event.option_index < len(self._found):  # else it was typed on meanwhile
+            self._show_whole(self._found[event.option_index])
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.dismiss(self._found[event.option_index])
+        if event.option_index < len(self._found):
+            self.dismiss(self._found[event.option_index])
 
     def action_move(self, step: int) -> None:
         """Highlight another."""
