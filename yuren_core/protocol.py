@@ -14,6 +14,7 @@ import enum
 import json
 import types
 import typing
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -255,8 +256,19 @@ def decode_request(line: bytes) -> Request:
 
     Raises:
         ProtocolError: no JSON, another version, an unknown type, a missing or wrong field.
+        UsageError: a sampling value that cannot be.
     """
     return typing.cast("Request", _decode(line, _REQUESTS))
+
+
+def id_of(line: bytes) -> int:
+    """The id of a line that cannot be decoded, for an answer to its sender; 0 where it has none."""
+    try:
+        body = json.loads(line)
+    except (ValueError, RecursionError):
+        return 0
+    found = body.get("id") if isinstance(body, dict) else None
+    return found if type(found) is int else 0
 
 
 def decode_event(line: bytes) -> Event:
@@ -318,7 +330,8 @@ def _build(hint: Any, value: Any, where: str) -> Any:
             except ValueError:
                 pass
         elif hint is float and type(value) in (int, float):
-            return float(value)
+            with suppress(OverflowError):
+                return float(value)
         elif type(value) is hint:
             return value
     raise _wrong(value, where)

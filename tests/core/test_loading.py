@@ -164,11 +164,31 @@ def test_a_hub_id_loads_from_the_hubs_cache(
         load("someone/other")
 
 
+@pytest.mark.parametrize("failure", [OSError(), RuntimeError("CAS service\nlong story")])
+def test_whatever_the_hub_s_libraries_raise_is_a_failed_download(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    reason = str(failure).partition("\n")[0] or "OSError"
+    with pytest.raises(DownloadError, match=f"someone/tiny could not be fetched: {reason}\n"):
+        load("someone/tiny")
+
+
+def test_a_file_of_a_model_stands_for_its_directory(
+    text_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(text_model.parent)
+    load(f"{text_model.name}/config.json")  # reads like a hub id, and is none
+
+
 # ---------------------------------------------------------------- what is refused
 
 
 def test_no_directory() -> None:
-    for ref in ("/nowhere/at/all", "nonsense", "./a/b/c"):
+    for ref in ("/nowhere/at/all", "nonsense", "./a/b/c", "~nobody-of-this-name/model"):
         with pytest.raises(ModelNotFoundError, match="no model directory"):
             load(ref)
 
@@ -250,6 +270,24 @@ def test_a_bin_that_runs_code_is_refused(broken: Path, capsys: pytest.CaptureFix
     with pytest.raises(DamagedCheckpointError):
         load(broken)
     assert "never run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content", [b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", b"<html>", b""]
+)
+def test_a_bin_that_is_something_else_is_told_as_such(broken: Path, content: bytes) -> None:
+    (broken / "model.safetensors").unlink()
+    (broken / "pytorch_model.bin").write_bytes(content)
+    with pytest.raises(DamagedCheckpointError, match="no state dict"):
+        load(broken)
+
+
+def test_a_bin_of_torch_before_1_6_loads(broken: Path, text_model: Path) -> None:
+    weights = load_file(broken / "model.safetensors")
+    (broken / "model.safetensors").unlink()
+    torch.save(weights, broken / "pytorch_model.bin", _use_new_zipfile_serialization=False)
+    expected = load(text_model).model(input_ids=IDS).logits
+    assert torch.equal(load(broken).model(input_ids=IDS).logits, expected)
 
 
 def test_a_broken_tokenizer_is_named(broken: Path) -> None:

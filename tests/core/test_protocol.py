@@ -140,11 +140,16 @@ HOSTILE = {
     "a word that is no choice": b'{"v": 1, "type": "load", "id": 1, "model": "m", "load": "2bit"}',
     "a choice that is a list": b'{"v": 1, "type": "load", "id": 1, "model": "m", "load": []}',
     "a role that is none": (
-        b'{"v": 1, "type": "generate", "id": 1, "messages": [{"role": "root", "parts": []}]}'
+        b'{"v": 1, "type": "generate", "id": 1,'
+        b' "prompt": [{"message": {"role": "root", "parts": []}}]}'
     ),
     "a part that is none": (
         b'{"v": 1, "type": "generate", "id": 1,'
-        b' "messages": [{"role": "user", "parts": [{"html": "x"}]}]}'
+        b' "prompt": [{"message": {"role": "user", "parts": [{"html": "x"}]}}]}'
+    ),
+    "a number that no float holds": (
+        b'{"v": 1, "type": "generate", "id": 1, "prompt": [],'
+        b' "sampling": {"temperature": 1' + b"0" * 400 + b"}}"
     ),
 }
 
@@ -153,6 +158,30 @@ HOSTILE = {
 def test_a_hostile_line_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError):
         protocol.decode_request(line)
+
+
+def test_what_the_hostile_lines_are_hostile_in_is_the_only_thing_wrong_with_them() -> None:
+    line = b'{"v": 1, "type": "generate", "id": 1, "prompt": %s}'
+    sound = line % b'[{"message": {"role": "user", "parts": [{"text": "x"}]}}]'
+    message = Message.of(Role.USER, "x")
+    assert protocol.decode_request(sound) == Generate(1, (PromptItem(message),))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b'{"v": 1, "type": "load", "id": 7, "x": 1}', 7),
+        (b'{"v": 2, "id": 7}', 7),
+        (b'{"id": true}', 0),
+        (b'{"id": "7"}', 0),
+        (b'{"v": 1}', 0),
+        (b"[7]", 0),
+        (b"[" * 100_000, 0),
+        (b"Downloading: 7%", 0),
+    ],
+)
+def test_the_id_of_a_line_that_is_refused(line: bytes, found: int) -> None:
+    assert protocol.id_of(line) == found
 
 
 def test_sampling_that_cannot_be_is_refused_at_the_border() -> None:

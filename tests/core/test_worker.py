@@ -168,6 +168,7 @@ def test_nothing_but_the_protocol_is_on_stdout_and_the_end_of_input_ends_it(
     lines = b"".join(
         [
             b"this is no request\n",
+            protocol.encode(protocol.Generate(9, ())).replace(b'"top_p":0.9', b'"top_p":7'),
             protocol.encode(protocol.Load(1, str(text_model), "bf16", "cpu")),
             protocol.encode(protocol.Generate(2, prompt_items([user("hi")]), SHORT)),
         ]
@@ -187,6 +188,8 @@ def test_nothing_but_the_protocol_is_on_stdout_and_the_end_of_input_ends_it(
         events.append(protocol.decode_event(process.stdout.readline()))
     assert isinstance(events[0], Failed)
     assert events[0].kind == "ProtocolError"
+    assert isinstance(events[1], Failed)
+    assert (events[1].id, events[1].kind) == (9, "UsageError")
     process.stdin.close()
     assert process.wait(10) == 0
     process.stdout.close()

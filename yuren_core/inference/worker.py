@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from yuren_core import protocol
-from yuren_core.errors import ModelNotFoundError, OutOfMemoryError, ProtocolError, YurenError
+from yuren_core.errors import ModelNotFoundError, OutOfMemoryError, YurenError
 from yuren_core.i18n import tr, use_language
 from yuren_core.protocol import (
     Cancel,
@@ -103,9 +103,9 @@ class Worker:
         for line in self._requests:
             try:
                 request = protocol.decode_request(line)
-            except ProtocolError as error:
+            except YurenError as error:
                 _log.error("%s", error)
-                self._send(Failed(0, error.kind, error.message, error.hint))
+                self._send(Failed(protocol.id_of(line), error.kind, error.message, error.hint))
                 continue
             match request:
                 case Cancel():

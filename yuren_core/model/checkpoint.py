@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from yuren_core.model.vision_tower import VisionTower
 
 VISION_TOWER_DIR = "vision_tower"
+_ZIP = b"PK"
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""How torch's `.bin` files begin, and those of torch before 1.6, which cannot be memory-mapped."""
+
 _CONFIGS: dict[str, type[LlamaConfig]] = {
     "llama": LlamaConfig,
     "multimodal_llama": MultimodalLlamaConfig,
@@ -147,7 +151,13 @@ def _reading_safetensors(file: Path) -> Iterator[None]:
 
 def _read_bin(file: Path) -> dict[str, Tensor]:
     try:
-        weights = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        with file.open("rb") as opened:
+            start = opened.read(2)
+        if start not in (_ZIP, *_PICKLES):  # a web page, or the stand-in that git-lfs leaves
+            raise _damaged("no_state_dict", file)
+        weights = torch.load(
+            file, map_location="cpu", weights_only=True, mmap=True if start == _ZIP else None
+        )
     except pickle.UnpicklingError as error:
         raise UnsafeCheckpointError(
             tr("error.checkpoint.pickle", path=file), tr("error.checkpoint.pickle_hint")

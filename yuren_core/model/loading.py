@@ -3,7 +3,7 @@
 
 Weights go one tensor at a time from the memory-mapped file to their device, cast or quantized
 on the way: at no time is there more than the finished model and one tensor. Impossible
-combinations are refused before any weight is read.
+combinations are refused before any weight is read. An adapter loads on its base.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from yuren_core.errors import (
     ModelNotFoundError,
 )
 from yuren_core.i18n import tr
+from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
+from yuren_core.model.adapters import Adapter
 from yuren_core.model.checkpoint import (
     VISION_TOWER_DIR,
     read_config,
@@ -92,7 +95,7 @@ def load_model(
     """Load a model.
 
     Args:
-        ref: a directory, or a hub id `owner/name`.
+        ref: a directory of a model or of an adapter, or a hub id `owner/name`.
         load: how weights are held.
         device: where.
         progress: told how it goes.
@@ -103,10 +106,13 @@ def load_model(
     """
     tell = progress or _tell_nobody
     precision = choose_precision(load, device)
-    directory = find_model(ref, tell)
+    named = directory = find_model(ref, tell)
+    adapter = read_adapter(named) if is_adapter(named) else None
+    if adapter is not None:
+        directory = find_base(adapter, lambda base: find_model(base, tell))
     config = read_config(directory)
     tell("tokenizer", None)
-    tokenizer = _load_tokenizer(directory)
+    tokenizer = _load_tokenizer(named if (named / "tokenizer_config.json").is_file() else directory)
     tower = None
     if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
         tell("vision_tower", None)
@@ -124,8 +130,8 @@ def load_model(
     chat_tokenizer = ChatTokenizer(tokenizer, image_tokens=tower.num_patches if tower else 0)
     if isinstance(config, MultimodalLlamaConfig) and tower is not None:
         config.image_token_id = chat_tokenizer.control_id(IMG_PATCH)
-    model = _load_weights(directory, config, precision, tell)
-    return LoadedModel(directory.name, directory, model, chat_tokenizer, tower, precision)
+    model = _load_weights(directory, config, precision, tell, adapter)
+    return LoadedModel(named.name, named, model, chat_tokenizer, tower, precision)
 
 
 def _tell_nobody(stage: LoadStage, fraction: float | None) -> None:
@@ -135,31 +141,30 @@ def _tell_nobody(stage: LoadStage, fraction: float | None) -> None:
 def find_model(ref: str, progress: Progress) -> Path:
     """The directory of a model; a hub id is fetched into the hub's cache first.
 
+    A file stands for the directory that it is in.
+
     Raises:
         ModelNotFoundError: neither a directory nor a model on the hub.
         DownloadError: the hub cannot be reached, and the model is not in the cache.
     """
-    directory = Path(ref).expanduser()
-    if directory.is_dir() or not _HUB_ID.fullmatch(ref):
-        if directory.is_file():
-            directory = directory.parent
-        if not directory.is_dir():
-            raise ModelNotFoundError(
-                tr("error.loading.absent", ref=ref), tr("error.loading.absent_hint")
-            )
+    directory = Path(ref)
+    with suppress(RuntimeError):  # "~somebody" who has no home here
+        directory = directory.expanduser()
+    if directory.is_file():
+        directory = directory.parent
+    if directory.is_dir():
         return directory
+    if not _HUB_ID.fullmatch(ref):
+        raise ModelNotFoundError(
+            tr("error.loading.absent", ref=ref), tr("error.loading.absent_hint")
+        )
     progress("download", None)
     return _fetch(ref)
 
 
 def _fetch(ref: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
         directory = Path(snapshot_download(ref, allow_patterns=[*_NOT_WEIGHTS, "*.safetensors"]))
@@ -169,9 +174,10 @@ def _fetch(ref: str) -> Path:
         raise ModelNotFoundError(
             tr("error.loading.unknown", ref=ref), tr("error.loading.unknown_hint")
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except Exception as error:  # the hub's, its HTTP library's, its transfer library's, the disk's
+        reason, *_ = str(error).splitlines() or [type(error).__name__]
         raise DownloadError(
-            tr("error.loading.download", ref=ref, reason=str(error).splitlines()[0]),
+            tr("error.loading.download", ref=ref, reason=reason),
             tr("error.loading.download_hint"),
         ) from error
     return directory
@@ -205,7 +211,11 @@ def _load_tower(
 
 
 def _load_weights(
-    directory: Path, config: LlamaConfig, precision: Precision, progress: Progress
+    directory: Path,
+    config: LlamaConfig,
+    precision: Precision,
+    progress: Progress,
+    adapter: Adapter | None,
 ) -> LlamaForCausalLM:
     config.dtype = precision.dtype
     model: LlamaForCausalLM
@@ -215,7 +225,8 @@ def _load_weights(
         else:
             model = LlamaForCausalLM(config)
     skip = ("mm_projector",) if precision.scheme == "int8" else ("mm_projector", "lm_head")
-    replace_linears(model, precision, skip=skip)
+    replaced = replace_linears(model, precision, skip=skip)
+    kept_apart = {f"{name}.weight" for name in replaced} if precision.scheme == "nf4" else ()
     expected = {
         name
         for name in model.state_dict()
@@ -231,6 +242,8 @@ def _load_weights(
                 _log.info("%s: %s is not part of the model", file, name)
                 continue
             expected.discard(name)
+            if adapter is not None:
+                tensor = adapter.merge(name, tensor, keep_apart=name in kept_apart)
             _place(model, name, tensor, precision, file)
             progress("weights", min(done / total, 1.0))
     if expected:
@@ -240,6 +253,8 @@ def _load_weights(
         )
     if config.tie_word_embeddings:
         _tie(model, precision)
+    if adapter is not None:
+        adapter.attach(model, precision.dtype)
     # Rotary frequencies are no weights: computed anew, on the device, from the config.
     model.model.rotary_emb = type(model.model.rotary_emb)(config).to(precision.device)
     model.eval()
