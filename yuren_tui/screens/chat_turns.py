@@ -17,6 +17,8 @@ from yuren_tui.screens.turn_menu import choose_act, choose_block
 from yuren_tui.widgets.turn_list import TurnList
 from yuren_tui.widgets.turn_view import Act, TurnView
 
+_ALWAYS_HELPFUL = ("turns.", "transcript.", "prompt.send", "prompt.newline", "chat.stop")
+
 
 class TurnsScreen(AnswersScreen):
     """The part of the chat that carries out what is wanted of messages."""
@@ -45,15 +47,17 @@ class TurnsScreen(AnswersScreen):
 
     @property
     def unfocused_bindings(self) -> dict[str, ActiveBinding]:
-        """What the transcript's keys are, for the help that is asked for elsewhere."""
-        turns = self.transcript.turns
-        if turns.has_focus:
-            return {}
-        return {
-            f"turns {key}": ActiveBinding(turns, binding, True, binding.tooltip)
-            for key, bindings in turns._bindings.key_to_bindings.items()
-            for binding in bindings
-        }
+        """Keys that act when something else has the focus, or an answer is being written: for the
+        help, which is asked for elsewhere."""
+        found: dict[str, ActiveBinding] = {}
+        for node in (self.transcript.turns, self.prompt, self):
+            keys = node._bindings.copy()
+            keys.apply_keymap(self.app._keymap)
+            for key, binding in keys:
+                if str(binding.id).startswith(_ALWAYS_HELPFUL):
+                    name = f"{binding.id} {key}"
+                    found[name] = ActiveBinding(node, binding, True, binding.tooltip)
+        return found
 
     # ------------------------------------------------------------ acts
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,12 +15,8 @@ from textual.widgets import Footer, Static
 from yuren_core.i18n import tr
 from yuren_tui.bindings import bind, translate
 from yuren_tui.screens.base import TranslatedModal
+from yuren_tui.screens.help_order import grouped
 
-_GROUPS = (
-    *("prompt", "chat", "app", "chip", "turns", "transcript", "editor", "edit", "modal"),
-    *("chats", "tree", "sampling", "picker", "system", "list", "meter"),
-    *("presets", "models", "lore", "history", "url", "picture", "settings", "field"),
-)
 _KEYS_WIDTH = 26
 
 
@@ -80,14 +76,3 @@ class HelpScreen(TranslatedModal[None]):
             gap = " " * max(2, _KEYS_WIDTH - Content(keys).cell_length)
             lines.append(Content.assemble((keys, "$primary"), gap, words))
         return Content("\n").join(lines)
-
-
-def grouped(bindings: Iterable[Binding]) -> list[tuple[str, dict[str, list[Binding]]]]:
-    """Bindings with ids: by group, then by id, in a fixed order."""
-    groups: dict[str, dict[str, list[Binding]]] = {}
-    for binding in bindings:
-        if binding.id is not None:
-            same = groups.setdefault(binding.id.split(".")[0], {}).setdefault(binding.id, [])
-            if all(binding.key != other.key for other in same):
-                same.append(binding)
-    return [(group, groups[group]) for group in _GROUPS if group in groups]
