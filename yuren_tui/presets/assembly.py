@@ -67,7 +67,7 @@ def assemble(
     Args:
         preset: who the model is.
         history: the chat, oldest first, without a system prompt; greetings are part of it.
-        user_name: what `{{user}}` stands for; "" for the language's own word.
+        user_name: what `{{user}}` stands for; "" for "the user": in a prompt, "you" is the model.
         model: the model's name.
         language: which of the preset's languages speaks.
         now: the clock.
@@ -140,14 +140,15 @@ def greetings(
 ) -> tuple[str, ...]:
     """First messages of the model, with macros expanded: the usual one, then its swipes.
 
-    Args: as `assemble`. A chat begins with the first as its first assistant message.
+    Args: as `assemble`, but where nobody has a name, `{{user}}` is "you". A chat begins with the first as its first assistant message.
 
     Returns:
         None at all where the person is to speak first.
     """
     text = preset.text(language)
+    spoken_to = clean_text(user_name) or words(text.language, "you")
     context = macro_context(
-        text, user_name=user_name, model=model, now=now, seed=seed, history=(), persona=persona
+        text, user_name=spoken_to, model=model, now=now, seed=seed, history=(), persona=persona
     )
     said = (text.greeting, *text.alternate_greetings)
     return tuple(clean for one in said if (clean := clean_text(expand(one, context)).strip()))
@@ -165,7 +166,7 @@ def macro_context(
 ) -> MacroContext:
     """What macros stand for with this preset and this chat."""
     base = MacroContext(
-        user=clean_text(user_name) or words(text.language, "you"),
+        user=clean_text(user_name) or words(text.language, "user"),
         char=clean_text(text.char),
         model=clean_text(model),
         language=text.language,

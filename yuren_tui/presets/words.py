@@ -19,7 +19,8 @@ _WORDS = {
         "persona": "About {{user}}:",
         "example": "An example of how {{char}} talks:",
         "begin": "The conversation begins here.",
-        "you": "You",
+        "user": "the user",
+        "you": "you",
     },
     "zh": {
         "assist": "你是一个乐于助人的助手。回答要真实、简短。",
@@ -32,6 +33,7 @@ _WORDS = {
         "persona": "关于{{user}}：",
         "example": "{{char}}说话的样子，举例：",
         "begin": "对话从这里开始。",
+        "user": "用户",
         "you": "你",
     },
 }

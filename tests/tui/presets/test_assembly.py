@@ -127,7 +127,14 @@ def test_the_person_may_say_who_they_are() -> None:
 def test_greetings_are_the_first_message_and_its_swipes() -> None:
     assert greetings(PLAY, **TOLD) == ("Late, Ann?", "Rain.")
     assert greetings(Preset.of_system("x"), **TOLD) == ()
-    assert greetings(PLAY, **TOLD | {"user_name": ""})[0] == "Late, You?"
+    assert greetings(PLAY, **TOLD | {"user_name": ""})[0] == "Late, you?"
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "the user is late"), ("zh", "用户 is late")])
+def test_nobody_with_a_name_is_the_user_since_you_is_the_model(language: str, said: str) -> None:
+    told = TOLD | {"user_name": "", "language": language}
+    [item] = put(Preset.of_system("{{user}} is late"), **told).items
+    assert item.message.text == said
 
 
 def test_lore_state_and_other_lorebooks_take_part() -> None:
