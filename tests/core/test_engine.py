@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from yuren_core.chatml import render
+from yuren_core.chatml import IM_END, render
 from yuren_core.errors import ContextLengthError, NoVisionTowerError
 from yuren_core.inference.engine import Engine
+from yuren_core.inference.sampling import Sampler
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.model.loading import LoadedModel, load_model
 from yuren_core.prompt import prompt_items
-from yuren_core.protocol import Cancelled, Completed, Delta, Prompt
+from yuren_core.protocol import Cancelled, Completed, Delta, LoadMode, Prompt
 from yuren_core.sampling_params import SamplingParams
 
 GREEDY = SamplingParams(temperature=0, repetition_penalty=1, max_new_tokens=24)
@@ -162,19 +164,26 @@ def test_a_cancel_takes_effect_within_one_token(text: LoadedModel) -> None:
     assert answer(engine, follow)[0] == answer(Engine(text), follow)[0]
 
 
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+@pytest.mark.parametrize("is_second_turn", [False, True])
 def test_a_cancel_in_the_prompt_leaves_a_sound_cache(
-    text: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    text: LoadedModel, monkeypatch: pytest.MonkeyPatch, chunks: int, is_second_turn: bool
 ) -> None:
     monkeypatch.setattr("yuren_core.inference.engine.PREFILL_CHUNK", 8)
     engine = Engine(text)
     messages = [user("a prompt of several chunks, stopped in the middle " * 3)]
-    calls = iter([False, False, True])
+    if is_second_turn:
+        messages = [user("a turn before it"), _said(answer(engine, [user("a turn before it")])[0])]
+        messages.append(user("a prompt of several chunks, stopped in the middle " * 3))
+    calls = iter([False] * chunks)
     events = list(
         engine.generate(prompt_items(messages), GREEDY, is_cancelled=lambda: next(calls, True))
     )
     assert isinstance(events[-1], Cancelled)
     assert events[-1].completion_tokens == 0
-    assert answer(engine, messages)[0] == answer(Engine(text), messages)[0]
+    ours, prompt, _ = answer(engine, messages)
+    assert (prompt.cached_tokens > 0) == is_second_turn
+    assert ours == answer(Engine(text), messages)[0]
 
 
 def test_an_answer_dropped_half_way_leaves_a_sound_cache(text: LoadedModel) -> None:
@@ -250,12 +259,35 @@ def test_control_tokens_and_padding_rows_are_never_drawn(multimodal: LoadedModel
     assert drawable & tokenizer.control_ids == tokenizer.stop_ids & tokenizer.control_ids
 
 
-def test_text_streams_without_broken_characters(text: LoadedModel) -> None:
-    for seed in range(20):
-        params = SamplingParams(temperature=2.0, top_p=1, seed=seed, max_new_tokens=40)
-        for event in Engine(text).generate(prompt_items([user("请说中文 🦙")]), params):
-            if isinstance(event, Delta):
-                event.text.encode("utf-8")
+def test_text_streams_without_broken_characters(
+    text: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "羽人你好 🦙👩‍👧！"
+    ids = iter([*text.tokenizer.encode_text(said), text.tokenizer.control_id(IM_END)])
+    monkeypatch.setattr(Sampler, "next_token", lambda *_: next(ids))
+    events = list(Engine(text).generate(prompt_items([user("请说中文")]), GREEDY))
+    pieces = [event.text for event in events if isinstance(event, Delta)]
+    assert "".join(pieces) == said
+    assert not any("\ufffd" in piece for piece in pieces)
+    assert isinstance(events[-1], Completed)
+    assert len(pieces) < events[-1].completion_tokens - 1  # nothing came inside a character
+
+
+@pytest.mark.parametrize("mode", ["bf16", "8bit", "4bit"])
+def test_pictures_are_answered_and_cached_in_every_precision(
+    multimodal_model: Path, pictures: list[ImagePart], mode: LoadMode
+) -> None:
+    loaded = load_model(str(multimodal_model), load=mode, device="cpu")
+    engine, short = Engine(loaded), replace(GREEDY, max_new_tokens=6)
+    first = [user("What?", *pictures[:2])]
+    reply, prompt, _ = answer(engine, first, short)
+    second = [*first, _said(reply), user("And this?", pictures[2])]
+    _, follow, end = answer(engine, second, short)
+    assert follow.cached_tokens > 2 * loaded.image_cost
+    assert follow.prompt_tokens > prompt.prompt_tokens + loaded.image_cost
+    assert isinstance(end, Completed)
+    answers = {answer(Engine(loaded), [user("What?", p)], short)[0] for p in pictures}
+    assert len(answers) == len(pictures)
 
 
 # ---------------------------------------------------------------- the context
