@@ -14,6 +14,7 @@
     ├── OutOfMemoryError       the device has too little memory for the request
     ├── DownloadError          the network failed, or what came was not what was asked for
     ├── StorageError           a file or directory cannot be written
+    ├── DataError              training data that cannot be read, or that teaches nothing
     └── ProtocolError          a line between front end and model process that is none of ours
 
 A message says what failed and names the value; the hint says what to do next. Errors are
@@ -100,6 +101,10 @@ class DownloadError(YurenError):
 
 class StorageError(YurenError):
     """A file or directory cannot be written."""
+
+
+class DataError(YurenError):
+    """Training data that cannot be read, or that teaches nothing."""
 
 
 class ProtocolError(YurenError):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yuren_core.messages import ImagePart
-from yuren_train.data.schema import Place
+from yuren_train.data.faults import Place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
