@@ -73,6 +73,11 @@ class EditArea(TextArea, inherit_bindings=False):
         self.replace(sanitize(text), self.document.start, self.document.end)
         self.move_cursor(self.document.end)
 
+    async def _on_key(self, event: events.Key) -> None:
+        # Many terminals tell Alt and a letter as Escape and the letter: a key, and nothing typed.
+        if event.key.startswith("alt+"):
+            event.prevent_default()
+
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
