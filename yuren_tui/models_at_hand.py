@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models that can be loaded without looking for them: those chosen before, and those installed.
 
-No textual, no torch: what is said of a directory comes from its `config.json` and file sizes.
+No textual, no torch: what is said of a directory comes from its `config.json` and file sizes,
+and of an adapter's from its base's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from yuren_core.protocol import Device, LoadMode
 from yuren_tui.session import ModelChoice
 from yuren_tui.store import RecentModel
 
+_CONFIG, _ADAPTER_CONFIG = "config.json", "adapter_config.json"
 _CONFIG_LIMIT = 1024 * 1024  # bytes; a model's config is a few thousand
 
 
@@ -59,7 +61,8 @@ def models_at_hand(recent: Iterable[RecentModel]) -> list[ModelAtHand]:
         found[one.model] = look_at(choice, "recent")
     with suppress(OSError):
         for path in sorted(models_dir().iterdir()):
-            if not path.name.startswith(".") and (path / "config.json").is_file():
+            is_model = any((path / config).is_file() for config in (_CONFIG, _ADAPTER_CONFIG))
+            if is_model and not path.name.startswith("."):
                 found.setdefault(str(path), look_at(ModelChoice(str(path)), "installed"))
     return list(found.values())
 
@@ -69,14 +72,31 @@ def look_at(choice: ModelChoice, origin: Literal["recent", "installed"]) -> Mode
     if not is_path(choice.model):
         return ModelAtHand(choice, origin)
     directory = Path(choice.model).expanduser()
-    try:
-        with (directory / "config.json").open("rb") as file:
-            config = json.loads(file.read(_CONFIG_LIMIT))
-    except (OSError, ValueError, RecursionError):
+    directories = [directory]
+    config = _read(directory / _CONFIG)
+    if config is None and (adapter := _read(directory / _ADAPTER_CONFIG)) is not None:
+        base = Path(str(adapter.get("base_model_name_or_path")))
+        config = _read(base / _CONFIG)
+        directories.append(base)
+    elif config is None:
         return ModelAtHand(choice, origin, is_gone=not directory.is_dir())
-    sees = isinstance(config, dict) and bool(config.get("mm_vision_tower"))
-    size = 0
+    sees = None if config is None else bool(config.get("mm_vision_tower"))
+    return ModelAtHand(choice, origin, sees, sum(_weight_bytes(one) for one in directories))
+
+
+def _read(file: Path) -> dict[str, object] | None:
+    """The object in a small JSON file; None where there is none."""
+    try:
+        with file.open("rb") as stream:
+            config = json.loads(stream.read(_CONFIG_LIMIT))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def _weight_bytes(directory: Path) -> int:
     with suppress(OSError):
-        size = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
-        size = size or sum(file.stat().st_size for file in directory.glob("*.bin"))
-    return ModelAtHand(choice, origin, sees, size)
+        for pattern in ("*.safetensors", "*.bin"):
+            if size := sum(file.stat().st_size for file in directory.glob(pattern)):
+                return size
+    return 0

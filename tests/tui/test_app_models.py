@@ -103,3 +103,20 @@ def test_what_is_said_of_a_model_comes_from_its_files(tmp_path: Path) -> None:
     assert (found["seeing"].sees, found["plain"].sees) == (True, False)
     assert found["plain"].size_bytes == 100
     assert found["damaged"].sees is None
+
+
+def test_an_adapter_is_at_hand_with_what_is_known_of_its_base() -> None:
+    base = install("base", mm_vision_tower="vision_tower")
+    for name, model in (("on-base", base), ("on-nothing", "/gone"), ("on-itself", "on-itself")):
+        directory = models_dir() / name
+        directory.mkdir()
+        config = {"peft_type": "LORA", "base_model_name_or_path": model}
+        (directory / "adapter_config.json").write_text(json.dumps(config))
+        (directory / "adapter_model.safetensors").write_bytes(b"0" * 10)
+    found = {one.name: (one.sees, one.size_bytes, one.is_gone) for one in models_at_hand([])}
+    assert found == {
+        "base": (True, 100, False),
+        "on-base": (True, 110, False),
+        "on-itself": (None, 10, False),
+        "on-nothing": (None, 10, False),
+    }
