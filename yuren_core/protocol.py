@@ -9,20 +9,16 @@ ASCII, so that no locale, U+2028 or lone surrogate of a file name can break a li
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import json
-import types
 import typing
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal
 
 from yuren_core.errors import ProtocolError
 from yuren_core.i18n import tr
 from yuren_core.prompt import PromptItem
 from yuren_core.sampling_params import SamplingParams
+from yuren_core.typed_json import from_json, to_json
 
 VERSION = 1
 
@@ -247,7 +243,7 @@ _EVENTS = {name: cls for name, cls in _by_type(Event).items() if cls is not Exit
 
 def encode(message: Request | Event) -> bytes:
     """One line, newline included."""
-    body = {"v": VERSION, "type": type(message).__name__.lower(), **_plain(message)}
+    body = {"v": VERSION, "type": type(message).__name__.lower(), **to_json(message)}
     return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
 
 
@@ -280,14 +276,6 @@ def decode_event(line: bytes) -> Event:
     return typing.cast("Event", _decode(line, _EVENTS))
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value.value if isinstance(value, enum.Enum) else value
-
-
 def _decode(line: bytes, known: dict[str, type]) -> object:
     try:
         body = json.loads(line)
@@ -304,58 +292,4 @@ def _decode(line: bytes, known: dict[str, type]) -> object:
     cls = known.get(name) if isinstance(name, str) else None
     if cls is None:
         raise ProtocolError(tr("error.protocol.type", name=repr(name)))
-    return _build(cls, body, str(name))
-
-
-@cache
-def _field_types(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _build(hint: Any, value: Any, where: str) -> Any:
-    """`value`, plain JSON, as the type that `hint` says."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        return _build_union(args, value, where)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_build(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is Literal and value in args:
-        return value
-    if isinstance(hint, type):
-        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-            return _build_dataclass(hint, value, where)
-        if issubclass(hint, enum.Enum) and isinstance(value, str):
-            try:
-                return hint(value)
-            except ValueError:
-                pass
-        elif hint is float and type(value) in (int, float):
-            with suppress(OverflowError):
-                return float(value)
-        elif type(value) is hint:
-            return value
-    raise _wrong(value, where)
-
-
-def _build_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
-    for option in args:
-        try:
-            return None if option is type(None) and value is None else _build(option, value, where)
-        except ProtocolError:
-            continue
-    raise _wrong(value, where)
-
-
-def _wrong(value: Any, where: str) -> ProtocolError:
-    return ProtocolError(tr("error.protocol.wrong", where=where, value=f"{value!r:.80}"))
-
-
-def _build_dataclass(cls: type, value: dict[str, Any], where: str) -> Any:
-    hints = _field_types(cls)
-    if unknown := value.keys() - hints.keys():
-        raise ProtocolError(tr("error.protocol.field", where=where, name=repr(min(unknown))))
-    fields = {name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
-    try:
-        return cls(**fields)
-    except TypeError as error:
-        raise ProtocolError(tr("error.protocol.lacking", where=where, reason=error)) from error
+    return from_json(cls, body, str(name))
