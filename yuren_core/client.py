@@ -69,6 +69,7 @@ class ModelClient:
         self._reader: asyncio.Task[None] | None = None
         self._open: dict[int, asyncio.Queue[Event]] = {}
         self._ids = itertools.count(1)
+        self._lifecycle = asyncio.Lock()  # one starts or ends the process at a time
 
     @property
     def is_running(self) -> bool:
@@ -86,31 +87,9 @@ class ModelClient:
         Raises:
             StorageError: the log file cannot be written.
         """
-        if self.is_running:
-            return
-        if self._reader is not None:
-            await self._reader
-        with storing(self.log_path):
-            self.log_path.parent.mkdir(parents=True, exist_ok=True)
-            is_long = self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT
-            log = self.log_path.open("wb" if is_long else "ab")
-        with log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                limit=_LINE_LIMIT,
-                env={
-                    "GOMP_SPINCOUNT": _SPINS,
-                    **os.environ,
-                    **language_for_child(),
-                    "PYTHONUTF8": "1",
-                    "PYTHONUNBUFFERED": "1",
-                },
-                start_new_session=True,  # Ctrl+C in the terminal is the front end's to handle
-            )
-        self._reader = asyncio.create_task(self._read(self._process))
+        async with self._lifecycle:
+            if not self.is_running:
+                await self._start()
 
     def load(
         self, model: str, *, load: LoadMode = "auto", device: Device = "auto"
@@ -146,6 +125,35 @@ class ModelClient:
 
     async def close(self) -> None:
         """End the process: politely, then firmly. Safe to call twice."""
+        async with self._lifecycle:
+            await self._close()
+
+    async def _start(self) -> None:
+        if self._reader is not None:
+            await self._reader
+        with storing(self.log_path):
+            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+            is_long = self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT
+            log = self.log_path.open("wb" if is_long else "ab")
+        with log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=_LINE_LIMIT,
+                env={
+                    "GOMP_SPINCOUNT": _SPINS,
+                    **os.environ,
+                    **language_for_child(),
+                    "PYTHONUTF8": "1",
+                    "PYTHONUNBUFFERED": "1",
+                },
+                start_new_session=True,  # Ctrl+C in the terminal is the front end's to handle
+            )
+        self._reader = asyncio.create_task(self._read(self._process))
+
+    async def _close(self) -> None:
         process = self._process
         if process is None:
             return

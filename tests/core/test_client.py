@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -196,6 +197,26 @@ async def test_starting_twice_keeps_the_process(start: Start) -> None:
     pid = client.pid
     await client.start()
     assert client.pid == pid
+
+
+async def test_starting_and_closing_at_once_leaves_one_process_or_none(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[asyncio.subprocess.Process] = []
+    create = asyncio.create_subprocess_exec
+
+    async def counting(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await create(*command, **options))
+        return started[-1]
+
+    client = await start()
+    await client.close()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", counting)
+    await asyncio.gather(*(client.start() for _ in range(4)))
+    assert [process.pid for process in started] == [client.pid]
+    await asyncio.gather(client.close(), client.start(), client.close())
+    assert len(started) == 2
+    assert all(process.returncode is not None for process in started)
 
 
 async def test_closing_twice_and_starting_after_it(start: Start) -> None:
