@@ -29,6 +29,7 @@ from yuren_tui.chat_log import log_fault
 from yuren_tui.screens.base import Guarded
 from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session
+from yuren_tui.terminal import wrapping
 from yuren_tui.themes import CONTRAST, DARK, LIGHT, THEMES
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
         questions: Questions | None = None,
     ) -> None:
         super().__init__()
+        wrapping.install()
         gc.disable()  # nothing is garbage before the first frame; the chat screen ends this
         self._session = session
         self._chat = ChatScreen(session, choice=choice, images=images, prompt=prompt)
