@@ -31,6 +31,7 @@ from yuren_tui.widgets.prompt import PromptArea
 from yuren_tui.widgets.status_bar import StatusBar
 from yuren_tui.widgets.title_bar import TitleBar
 from yuren_tui.widgets.transcript import Transcript
+from yuren_tui.widgets.turn_list import TurnList
 
 _LOOK_EVERY_S = 0.5  # how often the process is looked at while nothing happens
 
@@ -116,6 +117,8 @@ class ChatScreen(FollowingScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return self._session.is_answering
+        if action == "to_turns":
+            return bool(self._session.turns) and not isinstance(self.focused, TurnList)
         if action == "to_prompt":
             return not self._session.is_answering and not isinstance(self.focused, PromptArea)
         return True

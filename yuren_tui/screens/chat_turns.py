@@ -24,7 +24,7 @@ class TurnsScreen(AnswersScreen):
     """The part of the chat that carries out what is wanted of messages."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("alt+up,ctrl+up", "to_turns", "turns.enter"),
+        bind("alt+up,ctrl+up", "to_turns", "turns.enter", show=True),
         bind("f3,ctrl+b", "tree", "turns.tree"),
     ]
 
