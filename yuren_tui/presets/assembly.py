@@ -140,7 +140,8 @@ def greetings(
 ) -> tuple[str, ...]:
     """First messages of the model, with macros expanded: the usual one, then its swipes.
 
-    Args: as `assemble`, but where nobody has a name, `{{user}}` is "you". A chat begins with the first as its first assistant message.
+    Args: as `assemble`, but where nobody has a name, `{{user}}` is "you". A chat begins with the
+    first as its first assistant message.
 
     Returns:
         None at all where the person is to speak first.
