@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from yuren_core.client import ModelClient
+from yuren_core.errors import NoVisionTowerError
+from yuren_core.i18n import tr
+from yuren_core.messages import ImagePart
 from yuren_core.protocol import Event, Exited, Failed, Loading, Ready
 from yuren_tui.session.values import ModelChoice, ModelState
 
@@ -24,6 +28,25 @@ class ModelLink:
         self.state = ModelState()
         self.choice: ModelChoice | None = None
         self._load_done = asyncio.Event()
+
+    @property
+    def model_name(self) -> str:
+        """The model's name, for people; empty where none has been chosen."""
+        if self.state.ready is not None:
+            return self.state.ready.model
+        return Path(self.choice.model).name if self.choice else ""
+
+    def check_sight(self, images: Sequence[ImagePart]) -> None:
+        """Refuse pictures for a model that is known not to see.
+
+        Raises:
+            NoVisionTowerError: there are some, and it cannot.
+        """
+        ready = self.state.ready
+        if ready is not None and images and not ready.image_tokens:
+            raise NoVisionTowerError(
+                tr("session.blind_model", model=ready.model), tr("session.blind_remedy")
+            )
 
     async def load(self, choice: ModelChoice) -> AsyncGenerator[Event, None]:
         """Start the process where none runs, and load a model.

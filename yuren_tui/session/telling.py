@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from yuren_core.i18n import current_language
 from yuren_tui.presets import assemble
-from yuren_tui.session.stored_chat import preset_of
+from yuren_tui.session.preset_snapshot import preset_of
 from yuren_tui.session.tokens import estimate_tokens
 from yuren_tui.store.transfer.records import ChatRecord
 

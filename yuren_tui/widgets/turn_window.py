@@ -2,25 +2,24 @@
 """A window on a long conversation: only some of its messages are mounted, and nobody notices.
 
 Which are mounted is a slice of the views given to `show`. Scrolling towards an end of the slice
-moves it; a message that stays in sight is never taken out and put back. While the newest line is
-not followed, the first message in sight holds its place on the screen through every change of the
-layout above it: messages that come or go, pictures that load, a terminal that is resized.
+moves it. While the newest line is not followed, the first message in sight holds its place on the
+screen through every change of the layout above it: messages that come or go, pictures that load, a
+terminal that is resized.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
+from yuren_tui.widgets.turn_slice import TurnSlice
 from yuren_tui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:  # they bring Markdown and its parser, which the first frame does not need
@@ -43,10 +42,11 @@ class _Held:
     share: float | None = None
 
 
-class TurnWindow(VerticalScroll, inherit_bindings=False):
+class TurnWindow(TurnSlice, inherit_bindings=False):
     """The scrolling part of the transcript.
 
     Args:
+        column: as `TurnSlice`.
         most: messages that are mounted at most, but for an answer that is being written.
     """
 
@@ -59,13 +59,6 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
     def __init__(self, column: Vertical, *, most: int = 100, id: str | None = None) -> None:  # noqa: A002
         super().__init__(column, id=id)
         self.most = most
-        self.waiting = ""
-        self._column = column
-        self._views: tuple[TurnView, ...] = ()
-        self._start = 0
-        self._end = 0
-        self._messages: dict[int, TurnMessage] = {}
-        self._order: list[int] = []
         self._held: _Held | None = None
         self._changing = asyncio.Lock()
 
@@ -73,29 +66,6 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
         self.anchor()
 
     # ------------------------------------------------------------ what is shown
-
-    @property
-    def views(self) -> tuple[TurnView, ...]:
-        """All messages, mounted or not."""
-        return self._views
-
-    @property
-    def mounted(self) -> tuple[TurnView, ...]:
-        """Those that are mounted."""
-        return self._views[self._start : self._end]
-
-    @property
-    def _standing(self) -> list[TurnMessage]:
-        """The widgets in order; in the midst of a change, those that are neither new nor gone."""
-        return [self._messages[i] for i in self._order if i in self._messages]
-
-    def message(self, turn_id: int) -> TurnMessage | None:
-        """The widget of a message; None while it is not mounted."""
-        return self._messages.get(turn_id)
-
-    def place_of(self, turn_id: int | None) -> int | None:
-        """Where a message stands in the conversation; None where it is not in it."""
-        return next((i for i, view in enumerate(self._views) if view.id == turn_id), None)
 
     async def show(
         self, views: Sequence[TurnView], *, swapped: tuple[int, int] | None = None
@@ -274,38 +244,3 @@ class TurnWindow(VerticalScroll, inherit_bindings=False):
                 start = max(start, end - self.most)
             await self._mount_slice(start, end)
         self.call_after_refresh(self._tell)
-
-    async def _mount_slice(self, start: int, end: int) -> None:
-        from yuren_tui.widgets.messages import AssistantMessage, UserMessage
-
-        def make(view: TurnView) -> TurnMessage:
-            return UserMessage(view) if view.is_user else AssistantMessage(view, self.waiting)
-
-        views = self._views[start:end]
-        wanted = {view.id for view in views}
-        kept = sum(view.id in self._messages for view in views)
-        is_longer = all(view.id in self._messages for view in views[:kept])
-        is_shorter = all(i not in wanted for i in self._order[: len(self._order) - kept])
-        # What only comes below and goes above may be seen on its way; all else at once.
-        quiet = nullcontext() if kept and is_longer and is_shorter else self.app.batch_update()
-        with quiet:
-            gone = [self._messages.pop(i) for i in [*self._messages] if i not in wanted]
-            before: Widget | None = None
-            fresh: list[TurnMessage] = []
-            groups = groupby(reversed(views), key=lambda view: view.id in self._messages)
-            for is_mounted, group in groups:
-                if is_mounted:
-                    for view in group:
-                        before = self._messages[view.id]
-                        self._messages[view.id].view = view
-                    continue
-                new = [make(view) for view in reversed([*group])]
-                self._messages |= {message.view.id: message for message in new}
-                await self._column.mount(*new, before=before)
-                fresh += new
-                before = new[0]
-            await asyncio.gather(*(message.draw() for message in fresh))
-            self._start, self._end = start, end
-            self._order = [view.id for view in views]
-            if gone:
-                await asyncio.gather(*(message.remove() for message in gone))

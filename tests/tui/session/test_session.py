@@ -6,41 +6,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from yuren_core.client import ModelClient
+from tests.tui.session.conftest import PICTURE, Start
 from yuren_core.errors import NoVisionTowerError, UsageError
 from yuren_core.i18n import use_language
-from yuren_core.images import image_part
 from yuren_core.messages import ImagePart, Role
 from yuren_core.protocol import Cancelled, Completed, Delta, Exited, Failed, Ready
-from yuren_core.shipped import assets_dir
-from yuren_tui.session import ModelChoice, Session
-
-PICTURE = image_part(assets_dir() / "pictures" / "cat.png")
-Start = Callable[..., Session]
-
-
-@pytest_asyncio.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Make sessions whose scripted processes end with the test."""
-    clients: list[ModelClient] = []
-
-    def make(*options: str) -> Session:
-        command = (sys.executable, "-m", "yuren_core.scripted", *options)
-        clients.append(ModelClient(command, log_path=tmp_path / "model.log"))
-        session = Session(clients[-1])
-        session.choice = ModelChoice("any")
-        return session
-
-    yield make
-    for client in clients:
-        await client.close()
+from yuren_tui.session import Session
 
 
 async def ask(session: Session, text: str, images: tuple[ImagePart, ...] = ()) -> list[object]:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A preset as a chat keeps it: as it was when it was chosen, whatever becomes of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from yuren_core.errors import YurenError
+from yuren_tui.presets import Preset
+from yuren_tui.presets.toml_files import preset_of_toml
+from yuren_tui.presets.toml_text import preset_toml
+
+NO_PRESET = Preset("none")
+
+
+def snapshot_of(preset: Preset) -> dict[str, Any] | None:
+    """The preset as the store keeps it with a chat; None for nobody in particular."""
+    if preset == NO_PRESET:
+        return None
+    return {"id": preset.id, "toml": preset_toml(preset)}
+
+
+def preset_of(snapshot: Mapping[str, Any] | None) -> Preset:
+    """The preset that a chat was begun with; a bare one where the snapshot cannot be read."""
+    snapshot = snapshot or {}
+    name, text = snapshot.get("id"), snapshot.get("toml")
+    if not isinstance(name, str) or not isinstance(text, str):
+        return NO_PRESET
+    try:
+        return preset_of_toml(text, Path(f"{name}.toml"))
+    except YurenError:
+        return NO_PRESET
