@@ -2,8 +2,9 @@
 """A JSON array of any size to its elements' bytes and lines, without reading it whole.
 
 Only strings, brackets and commas are looked at here; whether an element is JSON is found out by
-whoever decodes it. So one bad element does not hide those behind it. A string ends at the end of
-its line at the latest, as JSON has it, so that a forgotten quote does not swallow the file.
+whoever decodes it. So one bad element does not hide those behind it, unless its brackets do not
+match: then they belong to it. A string ends at the end of its line at the latest, as JSON has
+it, so that a forgotten quote does not reach farther.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def split_array(file: IO[bytes]) -> Iterator[Element]:
                 return
         elif token in b"[{":
             depth += 1
-            start = at if depth == 1 else start
+            if depth == 1:
+                line += buffer.count(b"\n", start, at)
+                start = at
         elif token in b"]}":
             depth = max(1, depth - 1)
     if too_long_from or buffer[start:].strip(_BLANKS):

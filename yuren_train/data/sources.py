@@ -130,8 +130,8 @@ def _lines(file: io.BufferedReader[Any]) -> Iterator[Element]:
         rest = data
         while len(rest) > MAX_ROW_BYTES and not rest.endswith(b"\n"):
             rest = file.readline(MAX_ROW_BYTES + 1)
-        if data.strip():
-            yield Element(number, data if is_whole else None)
+        if content := data.strip():
+            yield Element(number, content if is_whole else None)
 
 
 def _decode(element: Element, place: Place) -> object:

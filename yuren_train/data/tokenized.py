@@ -13,13 +13,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yuren_core import paths
+from yuren_core import __version__, paths
 from yuren_core.errors import DataError, ImageError
 from yuren_core.i18n import reason_of, tr
 from yuren_core.model.tokenization import ChatTokenizer
@@ -188,7 +189,15 @@ def _key(path: Path, spec: EncoderSpec) -> str:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     tokenizer = hashlib.sha256(spec.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     base = os.path.abspath(spec.images_dir or path.parent)  # noqa: PTH100
-    depends_on = [_FORMAT, content, tokenizer, spec.image_tokens, spec.max_length, base]
+    depends_on = [
+        _FORMAT,
+        __version__,
+        content,
+        tokenizer,
+        spec.image_tokens,
+        spec.max_length,
+        base,
+    ]
     return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
 
 
@@ -221,9 +230,8 @@ def _weighted(sources: Sequence[Source], files: Sequence[TokenFile]) -> NDArray[
     start = 0
     for source, file in zip(sources, files, strict=True):
         rows = np.arange(len(file))
-        whole = int(source.weight)
-        share = source.weight - whole
-        once_more = np.floor((rows + 1) * share) > np.floor(rows * share)
-        parts.append(start + np.repeat(rows, whole + once_more))
+        weight = Fraction(source.weight).limit_denominator(1000)
+        over, under = weight.numerator, weight.denominator
+        parts.append(start + np.repeat(rows, (rows + 1) * over // under - rows * over // under))
         start += len(file)
     return np.concatenate(parts)
