@@ -17,7 +17,7 @@ from typing import Any, Literal
 from yuren_core.errors import ProtocolError
 from yuren_core.i18n import tr
 from yuren_core.prompt import PromptItem
-from yuren_core.sampling_params import SamplingParams
+from yuren_core.sampling_params import NO_ADVICE, SamplingAdvice, SamplingParams
 from yuren_core.typed_json import from_json, to_json
 
 VERSION = 1
@@ -105,6 +105,7 @@ class Ready:
         context_length: tokens that prompt and answer may fill.
         image_tokens: what one picture costs in the prompt; 0 for a model that cannot see.
         load_s: seconds from request to ready.
+        sampling: what its makers recommend.
     """
 
     id: int
@@ -116,6 +117,7 @@ class Ready:
     context_length: int
     image_tokens: int
     load_s: float
+    sampling: SamplingAdvice = NO_ADVICE
 
 
 @dataclass(frozen=True, slots=True)

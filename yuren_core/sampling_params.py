@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
@@ -49,3 +49,25 @@ class SamplingParams:
                 tr("error.sampling.wrong", name=name, value=repr(getattr(self, name))),
                 tr(f"error.sampling.allowed_{name}"),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingAdvice:
+    """What a model's makers recommend, for whoever says nothing else; None says nothing."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What is recommended, by the names of `SamplingParams`."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+NO_ADVICE = SamplingAdvice()
+GREEDY = SamplingAdvice(temperature=0.0)
+"""The likeliest token always."""

@@ -31,7 +31,9 @@ from yuren_core.errors import (
 )
 from yuren_core.i18n import tr
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
+from yuren_core.model.recommended_sampling import generation_fields
 from yuren_core.paths import atomic_directory, storing
+from yuren_core.sampling_params import NO_ADVICE, SamplingAdvice
 
 if TYPE_CHECKING:
     from yuren_core.model.vision_tower import VisionTower
@@ -176,6 +178,7 @@ def write_model_directory(
     tokenizer: PreTrainedTokenizerBase,
     image_tokens: int = 0,
     vision_tower: VisionTower | None = None,
+    sampling: SamplingAdvice = NO_ADVICE,
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write a model directory whole or not at all, and read it back.
@@ -186,6 +189,7 @@ def write_model_directory(
         tokenizer: with the control tokens.
         image_tokens: patches of one picture (P), for the chat template; 0 for text only.
         vision_tower: saved into `vision_tower/`.
+        sampling: what the model is best sampled with, for whoever says nothing else.
         provenance: sources and their hashes, versions, arguments.
 
     Raises:
@@ -195,6 +199,7 @@ def write_model_directory(
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.convert_tokens_to_ids(IM_END),
         pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
+        **generation_fields(sampling),
     )
     with atomic_directory(target) as draft:
         with storing(target):

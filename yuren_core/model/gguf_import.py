@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A LLaMA in a GGUF file becomes a model directory with the control tokens.
 
-    python -m yuren_core.model.gguf_import SOURCE.gguf TARGET [--origin KEY=VALUE ...]
+    python -m yuren_core.model.gguf_import SOURCE.gguf TARGET [--origin KEY=VALUE ...] [--greedy]
 
 The weights are dequantized to bf16; what comes out is a plain LlamaForCausalLM, its config free
 of traces of the GGUF. Refused: other architectures, and tokenizers whose way of cutting text
@@ -31,6 +31,7 @@ from yuren_core.errors import ModelFormatError, ModelNotFoundError, YurenError
 from yuren_core.i18n import tr, use_language
 from yuren_core.model.checkpoint import write_model_directory
 from yuren_core.model.vocabulary import add_control_tokens
+from yuren_core.sampling_params import GREEDY, NO_ADVICE
 
 Report = Callable[[str, float], None]
 """Takes a stage's name and what part of the whole import, 0 to 1, is done as it begins."""
@@ -39,7 +40,12 @@ _VERSIONED = ("yuren", "torch", "transformers", "tokenizers", "gguf")
 
 
 def import_gguf(
-    source: Path, target: Path, *, origin: dict[str, str], report: Report = lambda *_: None
+    source: Path,
+    target: Path,
+    *,
+    origin: dict[str, str],
+    greedy: bool = False,
+    report: Report = lambda *_: None,
 ) -> None:
     """Write the model directory of a GGUF file, whole or not at all.
 
@@ -47,6 +53,7 @@ def import_gguf(
         source: a GGUF file of a LLaMA.
         target: the model directory; one that is there is replaced at the end.
         origin: where the file came from, for `provenance.json`.
+        greedy: recommend that the likeliest token be taken always.
         report: told of each stage.
 
     Raises:
@@ -70,6 +77,7 @@ def import_gguf(
         target,
         model=model,
         tokenizer=tokenizer,
+        sampling=GREEDY if greedy else NO_ADVICE,
         provenance={
             "made_by": "yuren_core.model.gguf_import",
             "source": {"file": source.name, "sha256": _sha256(source), **origin},
@@ -150,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("source", type=Path, help="a GGUF file of a LLaMA")
     parser.add_argument("target", type=Path, help="the model directory to write")
     parser.add_argument("--origin", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--greedy", action="store_true", help="recommend greedy decoding")
     options = parser.parse_args(arguments)
     use_language("auto")
     transformers.utils.logging.disable_progress_bar()
@@ -159,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.source,
             options.target,
             origin=origin,
+            greedy=options.greedy,
             report=lambda stage, fraction: _tell({"stage": stage, "fraction": fraction}),
         )
     except YurenError as error:
