@@ -129,9 +129,15 @@ class LoraLinear(nn.Module):
     ) -> None:
         super().__init__()
         device = next(linear.parameters()).device
-        self.linear = linear
+        self.linear: Any = linear
         self.a = nn.Parameter(a.to(device, dtype), requires_grad=False)
         self.b = nn.Parameter((b.float() * scale).to(device, dtype), requires_grad=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """The frozen layer's own."""
+        weight: Tensor = self.linear.weight
+        return weight
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) to (..., N)."""

@@ -118,26 +118,20 @@ class Int8Linear(nn.Module):
         return product.reshape(*x.shape[:-1], self.out_features)
 
 
-def replace_linears(model: nn.Module, precision: Precision, *, skip: tuple[str, ...]) -> list[str]:
+def replace_linears(model: nn.Module, precision: Precision, *, skip: tuple[str, ...]) -> None:
     """Put quantized layers, still without weights, in the places of plain ones.
 
     Args:
         model: on the meta device.
         precision: where the scheme comes from; "none" changes nothing.
         skip: name endings of layers that stay as they are.
-
-    Returns:
-        The names of those that were replaced.
     """
-    replaced: list[str] = []
     if precision.scheme == "none":
-        return replaced
+        return
     for name, module in list(model.named_modules()):
         if type(module) is nn.Linear and not name.endswith(skip):
             parent, _, leaf = name.rpartition(".")
             setattr(model.get_submodule(parent), leaf, _empty_layer(module, precision))
-            replaced.append(name)
-    return replaced
 
 
 def _empty_layer(linear: nn.Linear, precision: Precision) -> nn.Module:

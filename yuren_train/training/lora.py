@@ -20,8 +20,9 @@ from transformers import LlamaForCausalLM
 from yuren_core.chatml import PAD
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
-from yuren_core.model.loading import LoadedModel, Progress, load_model
+from yuren_core.model.loading import LoadedModel, load_model
 from yuren_core.model.tokenization import ChatTokenizer
+from yuren_core.model.weights import Progress
 from yuren_core.protocol import Device, LoadMode
 from yuren_train.config import TrainConfig
 from yuren_train.training.trained_rows import ADAPTER, look_rows_up
