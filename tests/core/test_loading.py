@@ -181,7 +181,8 @@ def test_a_file_of_a_model_stands_for_its_directory(
     text_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(text_model.parent)
-    load(f"{text_model.name}/config.json")  # reads like a hub id, and is none
+    loaded = load(f"{text_model.name}/config.json")  # reads like a hub id, and is none
+    assert loaded.path == Path(text_model.name)
 
 
 # ---------------------------------------------------------------- what is refused
