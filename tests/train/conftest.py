@@ -6,8 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.tiny import make_multimodal_model, make_text_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """What is tiny is not computed faster by two, and much slower where others compute too."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,8 @@ class Engine(Protocol):
 
     processes: Processes
     learner: Learner
+    is_sharded: bool
+    """Whether each rank keeps a part only, so that a checkpoint belongs to a number of ranks."""
 
     def forward_backward(self, batch: Batch | None, normaliser: int) -> Tensor:
         """Add a micro-batch's gradients to the step's.
@@ -72,11 +74,16 @@ class Engine(Protocol):
         """Read it again, to the bit; called by every rank."""
         ...
 
+    @property
+    def checkpoint_bytes(self) -> int:
+        """About what `save` writes, all ranks together."""
+        ...
+
     def whole_model(self) -> AbstractContextManager[nn.Module | None]:
         """The model with all of its weights, for rank 0 to write; None for the others."""
         ...
 
-    def thinking(self) -> AbstractContextManager[None]:
+    def answering(self) -> AbstractContextManager[None]:
         """Within it, the model may be asked for an answer, by all ranks alike."""
         ...
 
@@ -89,6 +96,8 @@ class LocalEngine:
         config: of the run.
         processes: who this process is.
     """
+
+    is_sharded = False
 
     def __init__(self, learner: Learner, config: TrainConfig, processes: Processes) -> None:
         self.learner = learner
@@ -149,13 +158,19 @@ class LocalEngine:
         state = torch.load(directory / _OPTIMIZER, map_location="cpu", weights_only=True)
         self.optimizer.load_state_dict(state)
 
+    @property
+    def checkpoint_bytes(self) -> int:
+        """As `Engine` says: the weights and two moments, in fp32 or in 8 bits."""
+        moments = 8 if isinstance(self.optimizer, torch.optim.AdamW) else 2
+        return sum(weight.numel() * (4 + moments) for weight in self._trained.values())
+
     @contextmanager
     def whole_model(self) -> Iterator[nn.Module | None]:
         """As `Engine` says."""
         yield self.learner.model if self.processes.is_first else None
 
     @contextmanager
-    def thinking(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
         """As `Engine` says."""
         with self._autocast():
             yield

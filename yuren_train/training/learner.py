@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM, LlamaModel
 
@@ -45,8 +46,10 @@ class Learner(nn.Module):
     def language_model(self) -> LlamaForCausalLM:
         """The model without PEFT's wrapping; adapters within its layers stay."""
         model: Any = self.model
-        inner: LlamaForCausalLM = model if isinstance(model, LlamaForCausalLM) else model.model
-        return inner if isinstance(inner, LlamaForCausalLM) else model.get_base_model()
+        if isinstance(model, PeftModel):
+            model = model.get_base_model()
+        inner: LlamaForCausalLM = model
+        return inner
 
     def forward(self, batch: Batch) -> Tensor:
         """The sum of the cross-entropies of a batch's label tokens: fp32, a scalar."""

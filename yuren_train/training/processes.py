@@ -44,6 +44,11 @@ class Processes:
         """Whether this is the process that speaks and writes."""
         return self.rank == 0
 
+    @property
+    def device_name(self) -> str:
+        """What the device calls itself; empty on the CPU."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over all processes, value by value, in fp64."""
         if self.world == 1:
@@ -82,6 +87,8 @@ def join(*, group_of_one: bool = False, device: Device = "auto") -> Iterator[Pro
     rank, world = _from_environment("RANK", 0), _from_environment("WORLD_SIZE", 1)
     local_rank = _from_environment("LOCAL_RANK", 0)
     where = choose_precision("auto", device).device
+    if where.type == "cpu":  # what DeepSpeed would find out, and warn of
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     if where.type == "cuda":
         where = torch.device("cuda", local_rank)
         torch.cuda.set_device(where)

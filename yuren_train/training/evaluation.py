@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loss on rows that are not learned from, and the model's answers to a few questions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from yuren_core.inference.engine import Engine as Answering
+from yuren_core.messages import Message, Role
+from yuren_core.model.loading import LoadedModel
+from yuren_core.prompt import prompt_items
+from yuren_core.protocol import Delta
+from yuren_core.sampling_params import SamplingParams
+from yuren_train.config import TrainConfig
+from yuren_train.data.collator import Preprocess, collate
+from yuren_train.data.packing import plan_epoch
+from yuren_train.data.tokenized import TokenizedRows
+from yuren_train.training.engines import Engine
+from yuren_train.training.events import Evaluated, EvaluationStarted, Listener, Sampled
+
+_ANSWER_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is measured, and how.
+
+    Attributes:
+        rows: that the loss is measured on; None measures none.
+        prompts: questions that are answered.
+        loaded: tokenizer, tower and precision of the model that learns.
+        config: of the run.
+        preprocess: of pictures, as `collate` takes it.
+    """
+
+    rows: TokenizedRows | None
+    prompts: tuple[str, ...]
+    loaded: LoadedModel
+    config: TrainConfig
+    preprocess: Preprocess | None = None
+
+    def run(self, engine: Engine, *, step: int, emit: Listener) -> None:
+        """Measure and ask; called by every rank, and nothing of the run changes."""
+        if not self.prompts and not (self.rows is not None and len(self.rows)):
+            return
+        emit(EvaluationStarted(step=step))
+        learning = engine.learner.training
+        engine.learner.eval()
+        try:
+            if self.rows is not None and len(self.rows):
+                emit(self._measure(engine, self.rows, step))
+            for prompt in self.prompts:
+                emit(Sampled(step=step, prompt=prompt, answer=self._answer(engine, prompt)))
+        finally:
+            engine.learner.train(learning)
+
+    def _measure(self, engine: Engine, rows: TokenizedRows, step: int) -> Evaluated:
+        start = time.perf_counter()
+        processes = engine.processes
+        plan = plan_epoch(
+            rows.lengths,
+            order="grouped" if self.config.order == "grouped" else "packed",
+            max_length=self.config.max_length,
+            batch_size=self.config.batch_size,
+            micro_batches=processes.world,
+            seed=self.config.seed,
+            epoch=0,
+        )
+        loss = 0.0
+        for part in plan:
+            places = part.micro_batches[processes.rank]
+            batch = None
+            if places:
+                samples = [rows[place] for place in places]
+                batch = collate(samples, preprocess=self.preprocess)
+            loss += float(engine.evaluate(batch))
+        (total,) = processes.total([loss])
+        tokens = int(rows.label_counts.sum())
+        return Evaluated(
+            step=step,
+            loss=total / max(tokens, 1),
+            label_tokens=tokens,
+            seconds=time.perf_counter() - start,
+        )
+
+    def _answer(self, engine: Engine, prompt: str) -> str:
+        """The likeliest answer, by the same decoding as the chat's."""
+        model = engine.learner.language_model
+        attention = model.config._attn_implementation
+        model.set_attn_implementation("sdpa")
+        loaded = replace(self.loaded, model=model)
+        question = prompt_items([Message.of(Role.USER, prompt)])
+        sampling = SamplingParams(temperature=0.0, max_new_tokens=_ANSWER_TOKENS)
+        try:
+            with engine.answering():
+                events = Answering(loaded).generate(question, sampling)
+                return "".join(event.text for event in events if isinstance(event, Delta))
+        finally:
+            model.set_attn_implementation(attention)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop: steps in, events out.
+
+Rules that always hold: a step depends on nothing but the weights, the optimizer and its number;
+what a person asked for in between (evaluation, samples, checkpoints) changes no later step; a
+loss that must not be learned from stops the run before the weights change.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from yuren_train.config import TrainConfig, in_steps
+from yuren_train.data.collator import Preprocess
+from yuren_train.data.tokenized import TokenizedRows
+from yuren_train.training.anomalies import (
+    LossWatch,
+    check_gradients,
+    check_loss,
+    naming_memory,
+    peak_memory,
+)
+from yuren_train.training.batches import Share, batches
+from yuren_train.training.checkpoints import Checkpoints, RunState
+from yuren_train.training.engines import Engine
+from yuren_train.training.evaluation import Evaluation
+from yuren_train.training.events import Listener, Saved, Stepped
+from yuren_train.training.run_plan import RunPlan
+from yuren_train.training.schedules import lr_schedule
+from yuren_train.training.stopping import StopRequest, hearing_stop_requests, stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that the loop drives.
+
+    Attributes:
+        config: of the run.
+        engine: turns batches into steps.
+        rows: what is learned from.
+        plan: its steps.
+        checkpoints: where they go.
+        evaluation: what is measured in between.
+        emit: told every event.
+        preprocess: of pictures, as `collate` takes it.
+    """
+
+    config: TrainConfig
+    engine: Engine
+    rows: TokenizedRows
+    plan: RunPlan
+    checkpoints: Checkpoints
+    evaluation: Evaluation
+    emit: Listener
+    preprocess: Preprocess | None = None
+
+
+def run_steps(run: Run, resumed: RunState | None = None) -> None:
+    """Take every step that is left, and leave a checkpoint behind the last.
+
+    Args:
+        run: called with the same by every rank.
+        resumed: the state of the checkpoint that the engine holds; None begins anew.
+
+    Raises:
+        DivergedError: a loss or gradient that must not be learned from.
+        StoppedError: the process was told to stop; it has saved.
+        OutOfMemoryError: a batch does not fit.
+        StorageError: a checkpoint cannot be written.
+    """
+    config, engine, total = run.config, run.engine, run.plan.total_steps
+    done = resumed.step if resumed else 0
+    watch = LossWatch(**resumed.watch) if resumed else LossWatch()
+    scale = lr_schedule(config, total)
+    evaluate_every = in_steps(config.eval_interval, total)
+    save_every = in_steps(config.save_interval, total)
+    engine.learner.train()
+    if evaluate_every and not done:
+        run.evaluation.run(engine, step=0, emit=run.emit)
+    device = engine.processes.device
+    shares = batches(
+        run.plan.steps(after=done), run.rows, engine.processes, preprocess=run.preprocess
+    )
+    with hearing_stop_requests() as request, naming_memory(config, device):
+        started = time.perf_counter()
+        for share in shares:
+            waited = time.perf_counter() - started
+            step = share[0]
+            stop = _step(run, share, request, watch, scale(step.number), started, waited)
+            is_last = step.number == total
+            if evaluate_every and (is_last or step.number % evaluate_every == 0):
+                run.evaluation.run(engine, step=step.number, emit=run.emit)
+            if stop or is_last or (save_every and step.number % save_every == 0):
+                _save(run, step.number, watch)
+            if stop and not is_last:
+                raise stopped(step.number, config.out / f"checkpoint-{step.number}")
+            started = time.perf_counter()
+
+
+def _step(
+    run: Run,
+    share: Share,
+    request: StopRequest,
+    watch: LossWatch,
+    lr_scale: float,
+    started: float,
+    waited: float,
+) -> bool:
+    """Take one step; returns whether any rank has been asked to stop."""
+    step, micro_batches = share
+    engine, processes = run.engine, run.engine.processes
+    torch.manual_seed(_seed(run.config.seed, step.number, processes.rank))
+    losses = [engine.forward_backward(batch, step.label_tokens) for batch in micro_batches]
+    own = float(torch.stack(losses).sum())
+    summed, asked = processes.total([own, float(request.is_made)])
+    loss = summed / step.label_tokens
+    check_loss(watch, loss, step, run.rows)
+    grad_norm, lr = engine.step(lr_scale)
+    check_gradients(grad_norm, step, run.rows)
+    watch.remember(loss)
+    run.emit(
+        Stepped(
+            step=step.number,
+            total_steps=run.plan.total_steps,
+            epoch=step.epoch,
+            loss=loss,
+            lr=lr,
+            grad_norm=grad_norm,
+            samples=len(step.plan.samples),
+            tokens=step.tokens,
+            label_tokens=step.label_tokens,
+            seconds=time.perf_counter() - started,
+            data_seconds=waited,
+            memory_bytes=peak_memory(processes.device),
+        )
+    )
+    return asked > 0
+
+
+def _save(run: Run, step: int, watch: LossWatch) -> None:
+    start = time.perf_counter()
+    state = RunState(step, run.engine.processes.world, watch.state())
+    path = run.checkpoints.save(run.engine, state)
+    run.emit(Saved(step=step, path=path, is_final=False, seconds=time.perf_counter() - start))
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """Random numbers of a step: its own on every rank, and the same after a restart."""
+    return hash((seed, step, rank)) & 0x7FFF_FFFF_FFFF_FFFF  # of whole numbers: fixed

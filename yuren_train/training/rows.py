@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of a run: tokenized by rank 0, read by all; some of them kept to measure on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from yuren_core.i18n import tr
+from yuren_core.model.tokenization import ChatTokenizer
+from yuren_train.config import Source, TrainConfig
+from yuren_train.data.tokenized import TokenizedRows, tokenize
+from yuren_train.training.events import Listener, Warned
+from yuren_train.training.processes import Processes
+
+_FAULTS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """What is learned from, and what the loss is measured on; None measures on nothing."""
+
+    learned: TokenizedRows
+    measured: TokenizedRows | None
+
+
+def read_rows(
+    config: TrainConfig, tokenizer: ChatTokenizer, processes: Processes, emit: Listener
+) -> RunRows:
+    """Tokenize what `config` names, or read what was tokenized before.
+
+    Rows that are passed over or cut are told by `Warned`.
+
+    Raises:
+        DataError, ImageError, StorageError: as `tokenize` says.
+    """
+
+    def read(sources: Sequence[Source]) -> TokenizedRows:
+        return tokenize(
+            sources,
+            tokenizer=tokenizer,
+            max_length=config.max_length,
+            images_dir=config.images,
+            workers=config.workers,
+            on_bad_image=config.on_bad_image,
+        )
+
+    with processes.first_alone() as is_first:
+        if is_first:  # the others find it in the cache
+            for sources in filter(None, (config.data, config.eval_data)):
+                read(sources)
+    rows = read(config.data)
+    measured = read(config.eval_data) if config.eval_data else None
+    for part in filter(None, (rows, measured)):
+        report = part.report
+        if report.faulty:
+            lines = "".join(f"\n{fault}" for fault in report.faults[:_FAULTS_SHOWN])
+            emit(Warned(message=tr("training.left_out", count=report.faulty) + lines))
+        if report.cut:
+            message = tr("training.cut", count=report.cut, max_length=config.max_length)
+            emit(Warned(message=message))
+    if measured is None and config.eval_split:
+        return RunRows(*rows.split(config.eval_split, seed=config.seed))
+    return RunRows(rows, measured)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a run: the model in its directory, read again and compared.
+
+The files come into `OUT` one by one out of a directory that is whole, `config.json` last: until
+then `OUT` is no model, and a run that is killed in between saves again from its last checkpoint.
+`provenance.json` says at the end that the model is finished and proven.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import LlamaForCausalLM
+
+from yuren_core import __version__
+from yuren_core.chatml import chat_template
+from yuren_core.errors import StorageError
+from yuren_core.i18n import tr
+from yuren_core.model.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, fingerprint
+from yuren_core.model.checkpoint import write_model_directory
+from yuren_core.model.loading import LoadedModel, load_model
+from yuren_core.paths import atomic_directory, atomic_write, storing
+from yuren_core.protocol import Device, LoadMode
+from yuren_train.config import TrainConfig
+from yuren_train.training.freezing import FreezingTable
+
+PROVENANCE = "provenance.json"
+_DRAFT = ".model"
+_MARKS = ("config.json", ADAPTER_CONFIG)  # what makes a directory a model: they come last
+_PROBED = 256  # tokens that the saved model is compared on
+_ROUNDING = 0.1
+"""Of the logits' standard deviation: how far those of an adapter may be in the mean, since it is
+rounded once it is merged. That its tensors are the same to the bit is checked before."""
+
+
+def finished(out: Path) -> float | None:
+    """The proof of the model that a run has finished in `out`; None where there is none."""
+    try:
+        proof = json.loads((out / PROVENANCE).read_text(encoding="utf-8"))["proof"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(proof) if any((out / mark).is_file() for mark in _MARKS) else None
+
+
+def model_bytes(table: FreezingTable) -> int:
+    """About what the finished model takes: an adapter its own weights, a model all of them."""
+    if table.trainable < table.parameters:
+        return table.trainable * 4
+    return table.parameters * 4
+
+
+def conclude(
+    model: nn.Module | None,
+    loaded: LoadedModel,
+    config: TrainConfig,
+    ids: NDArray[np.int32],
+    *,
+    steps: int,
+) -> float:
+    """Write what was trained into `config.out`, load it again and compare the two.
+
+    Args:
+        model: whole, in PEFT's wrapping or without; a full one is cast to the dtype of the run,
+            and is of no use for training after that. None on all ranks but the first, which
+            do nothing.
+        loaded: what the run started from.
+        config: of the run.
+        ids: (T,), what both are given.
+        steps: that were taken.
+
+    Returns:
+        The largest difference of a logit.
+
+    Raises:
+        StorageError: it cannot be written, or is not the same when it is read again.
+    """
+    if model is None:
+        return 0.0
+    if not isinstance(model, PeftModel):
+        _cast(model, torch.bfloat16 if config.dtype == "bf16" else torch.float32)
+    device = next(model.parameters()).device
+    probed = torch.from_numpy(ids[:_PROBED].astype(np.int64))[None].to(device)  # (1, T)
+    logits = _probe(model, probed)
+    _write(model, loaded, config, {"config": asdict(config), "steps": steps})
+    load: LoadMode = "4bit" if config.method == "qlora" else config.dtype
+    again = load_model(str(config.out), load=load, device=_kind(device))
+    apart = (logits - _probe(again.model, probed)).abs()
+    difference = float(apart.max())
+    if config.method == "full":
+        is_same = difference == 0.0
+    else:
+        is_same = float(apart.mean()) <= _ROUNDING * float(logits.std())
+    if not is_same:
+        raise StorageError(
+            tr("error.training.proof", path=config.out, difference=f"{difference:.3g}"),
+            tr("error.training.proof_hint"),
+        )
+    told = json.loads((config.out / PROVENANCE).read_text(encoding="utf-8"))
+    atomic_write(config.out / PROVENANCE, _json({**told, "proof": difference}))
+    return difference
+
+
+def _cast(model: nn.Module, dtype: torch.dtype) -> None:
+    """Weights alone: the rotary frequencies are buffers, and must keep their bits."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+
+
+def _write(
+    model: nn.Module, loaded: LoadedModel, config: TrainConfig, provenance: dict[str, Any]
+) -> None:
+    draft = config.out / _DRAFT
+    shutil.rmtree(draft, ignore_errors=True)
+    base = {"name": config.model, "fingerprint": fingerprint(loaded.path)}
+    told = {"yuren": __version__, "base": base, **provenance}
+    if isinstance(model, PeftModel):
+        _write_adapter(draft, model, loaded, told)
+    else:
+        assert isinstance(model, LlamaForCausalLM)
+        write_model_directory(
+            draft,
+            model=model,
+            tokenizer=loaded.tokenizer.tokenizer,
+            image_tokens=loaded.tokenizer.image_tokens,
+            vision_tower=loaded.vision_tower,
+            provenance=json.loads(_json(told)),
+        )
+    _move_in(draft, config.out)
+
+
+@torch.no_grad()
+def _probe(model: nn.Module, ids: Tensor) -> Tensor:
+    """Logits (T, V) in fp32 of ids (1, T), by transformers' own attention."""
+    inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    inner.set_attn_implementation("sdpa")
+    inner.eval()
+    logits: Tensor = inner(input_ids=ids, use_cache=False).logits
+    return logits[0].float()
+
+
+def _kind(device: torch.device) -> Device:
+    return "cuda" if device.type == "cuda" else "mps" if device.type == "mps" else "cpu"
+
+
+def _write_adapter(
+    target: Path, model: PeftModel, loaded: LoadedModel, provenance: dict[str, Any]
+) -> None:
+    tokenizer = loaded.tokenizer.tokenizer
+    tokenizer.chat_template = chat_template(loaded.tokenizer.image_tokens)
+    with atomic_directory(target) as draft, storing(target):
+        for adapter in model.peft_config.values():
+            adapter.base_model_name_or_path = str(loaded.path.resolve())
+        model.save_pretrained(str(draft), save_embedding_layers=False)
+        _read_back(draft / ADAPTER_WEIGHTS, model)
+        tokenizer.save_pretrained(draft)
+        (draft / "README.md").unlink(missing_ok=True)  # PEFT's form, with nothing filled in
+        (draft / PROVENANCE).write_text(_json(provenance), encoding="utf-8")
+        for file in draft.glob("*.safetensors"):  # safetensors makes them private
+            file.chmod((draft / PROVENANCE).stat().st_mode)
+
+
+def _read_back(file: Path, model: PeftModel) -> None:
+    written = get_peft_model_state_dict(model, save_embedding_layers=False)
+    read = load_file(file)
+    for name in {*written, *read}:
+        if name not in written or name not in read:
+            raise StorageError(
+                tr("error.checkpoint.unwritten", name=name), tr("error.checkpoint.try_again")
+            )
+        if not torch.equal(read[name], written[name].cpu()):
+            raise StorageError(
+                tr("error.checkpoint.read_back", name=name), tr("error.checkpoint.try_again")
+            )
+
+
+def _move_in(draft: Path, out: Path) -> None:
+    """Bring the files of a whole directory to their place; what makes it a model comes last."""
+    with storing(out):
+        for mark in _MARKS:
+            (out / mark).unlink(missing_ok=True)
+        for stale in (*out.glob("*.safetensors"), *out.glob("*.safetensors.index.json")):
+            stale.unlink()
+        for file in sorted(draft.iterdir(), key=lambda file: file.name in _MARKS):
+            place = out / file.name
+            if place.is_dir():
+                shutil.rmtree(place)
+            file.replace(place)
+        draft.rmdir()
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str) + "\n"
