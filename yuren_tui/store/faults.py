@@ -8,6 +8,7 @@ still in the caller's hands.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,11 @@ _REMEDIES = {
     sqlite3.SQLITE_NOTADB: "damaged",
     sqlite3.SQLITE_TOOBIG: "too_big",
 }
+
+
+_LEAST_ROOM = 1 << 20
+"""Bytes. With less free than this, SQLite may call a full disk one that does not answer: it
+cannot lengthen the file through which processes share the WAL's index."""
 
 
 def code_of(error: sqlite3.Error) -> int:
@@ -63,6 +69,15 @@ def translated(path: Path) -> Iterator[None]:
             with suppress(OSError):
                 suspicion_of(path).touch()
         name = _REMEDIES.get(code_of(error), "other")
+        if name == "io" and _is_full(path):
+            name = "full"
         raise StorageError(
             tr("store.refused", path=path, reason=str(error)), tr(f"store.remedy_{name}")
         ) from error
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _LEAST_ROOM
+    except OSError:
+        return False

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.tui.store.conftest import exchange
 from yuren_core.errors import StorageError
+from yuren_core.i18n import tr
 from yuren_core.messages import Role
 from yuren_tui.store import Draft, Store, database
-from yuren_tui.store.faults import suspicion_of
+from yuren_tui.store.faults import suspicion_of, translated
 from yuren_tui.store.rescue import set_aside
 from yuren_tui.store.store import FILE_NAME
 
@@ -165,3 +168,15 @@ def test_values_that_json_cannot_hold_are_refused(store: Store) -> None:
         with pytest.raises(StorageError, match="JSON"):
             store.messages.append(chat_id, Role.USER, "q", extras={"a": value})
     assert store.messages.path(chat_id) == ()
+
+
+@pytest.mark.parametrize(("free", "remedy"), [(0, "full"), (1 << 30, "io")])
+def test_a_full_disk_that_sqlite_takes_for_a_broken_one_is_told_as_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, remedy: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    with pytest.raises(StorageError) as caught, translated(tmp_path / FILE_NAME):
+        raise error
+    assert caught.value.hint == tr(f"store.remedy_{remedy}")
