@@ -21,6 +21,7 @@ from yuren_tui.presets import (
 from yuren_tui.screens.ask_line import AskLine
 from yuren_tui.screens.lore import LoreScreen
 from yuren_tui.screens.preset_picker import PresetPicker
+from yuren_tui.widgets.choices import Choices
 
 
 async def picker(chat: Driven) -> PresetPicker:
@@ -233,3 +234,13 @@ async def test_of_two_edits_that_cannot_be_saved_both_are_kept(
         await chat.until(
             lambda: isinstance(e := screen.entry, Preset) and e.text("en").notes == "kept"
         )
+
+
+async def test_the_preview_is_there_before_the_list_tells_of_its_highlight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Choices, "watch_highlighted", lambda *_: None)
+    async with running(tmp_path / "log", size=(120, 40)) as chat:
+        await chat.ready()
+        screen = await picker(chat)
+        await chat.until(lambda: "System prompt" in words(screen.query_one("#preview", Static)))

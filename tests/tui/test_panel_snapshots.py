@@ -98,10 +98,13 @@ def confirm_url(app: ChatApp, language: Language) -> Screen[object]:
 
 async def at_rest(pilot: Pilot[None]) -> None:
     """All that is drawn in the background is drawn."""
-    for _ in range(200):
+    calm = 0  # looks in a row at which nothing was under way: on a busy machine one proves little
+    for _ in range(2_000):
         await pilot.pause(0.02)
         groups = ("avatars", "refresh", "count", "begin")
-        if not [worker for worker in pilot.app.workers if worker.group in groups]:
+        is_calm = not [worker for worker in pilot.app.workers if worker.group in groups]
+        calm = calm + 1 if is_calm else 0
+        if calm == 10:
             break
     for area in pilot.app.screen.query(TextArea):
         area.cursor_blink = False

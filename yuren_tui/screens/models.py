@@ -137,11 +137,11 @@ class ModelPicker(TranslatedModal[ModelChoice | None]):
             self._shown.append(look_at(ModelChoice(model), "installed"))
         now = self._current.model if self._current else ""
         places = [n for n, one in enumerate(self._shown) if one.choice.model == now]
-        self.query_one(Choices).show(
-            [self._line(one) for one in self._shown],
-            highlighted=places[0] if places and not typed else 0,
-        )
-        if not self._shown:
+        place = places[0] if places and not typed else 0
+        self.query_one(Choices).show([self._line(one) for one in self._shown], highlighted=place)
+        if self._shown:
+            self._look_at(self._shown[place])  # a list that is not running yet tells of nothing
+        else:
             self.query_one("#about", Static).update(tr("models.none"))
 
     def _line(self, model: ModelAtHand) -> Content:

@@ -157,8 +157,7 @@ class PresetList(TranslatedModal[ChosenPreset | None]):
         places = [n for n, entry in enumerate(self._shown) if entry.id == self._wanted_id]
         entries = [self._text(entry) for entry in self._shown]
         self.query_one(Choices).show(entries, highlighted=places[0] if places else 0)
-        if not entries:
-            self._show_preview()
+        self._show_preview()  # a list that is not running yet tells of nothing
 
     def _text(self, entry: Entry) -> Content:
         return entry_text(entry, self._language, self._avatars.get(entry.id, _NO_AVATAR))

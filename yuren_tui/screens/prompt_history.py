@@ -97,7 +97,9 @@ class PromptHistory(TranslatedModal[str | None]):
             self.notify(sanitize(error.message), severity="error", markup=False)
         lines = [Content(sanitize_line(" ".join(one[:400].split()))) for one in self._found]
         self.query_one(Choices).show(lines)
-        if not self._found:
+        if self._found:
+            self._show_whole(self._found[0])  # a list that is not running yet tells of nothing
+        else:
             empty = Content.styled(tr("history.none"), "$foreground 55%")
             self.query_one("#whole", Static).update(empty)
 
