@@ -11,6 +11,7 @@ from PIL import Image
 from tests.tiny import make_multimodal_model, make_text_model
 from yuren_core.images import image_part
 from yuren_core.messages import ImagePart
+from yuren_core.model.loading import LoadedModel, load_model
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[ImagePart]:
         picture.save(directory / f"{name}.png")
         parts.append(image_part(directory / f"{name}.png"))
     return parts
+
+
+@pytest.fixture(scope="session")
+def text(text_model: Path) -> LoadedModel:
+    """The text model, loaded in fp32."""
+    return load_model(str(text_model), load="fp32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def multimodal(multimodal_model: Path) -> LoadedModel:
+    """The multimodal model, loaded in fp32."""
+    return load_model(str(multimodal_model), load="fp32", device="cpu")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding: equal to transformers', equal with and without cache, and every setting acts."""
+"""Decoding: equal to transformers', equal with and without cache, whole characters, no overrun."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.core.asking import GREEDY, answer, user
 from yuren_core.chatml import IM_END, render
 from yuren_core.errors import ContextLengthError, NoVisionTowerError
 from yuren_core.inference.engine import Engine
@@ -18,34 +19,6 @@ from yuren_core.model.loading import LoadedModel, load_model
 from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Cancelled, Completed, Delta, LoadMode, Prompt
 from yuren_core.sampling_params import SamplingParams
-
-GREEDY = SamplingParams(temperature=0, repetition_penalty=1, max_new_tokens=24)
-
-
-@pytest.fixture(scope="module")
-def text(text_model: Path) -> LoadedModel:
-    return load_model(str(text_model), load="fp32", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def multimodal(multimodal_model: Path) -> LoadedModel:
-    return load_model(str(multimodal_model), load="fp32", device="cpu")
-
-
-def user(content: str, *images: ImagePart) -> Message:
-    return Message.of(Role.USER, content, images)
-
-
-def answer(
-    engine: Engine, messages: list[Message], sampling: SamplingParams = GREEDY
-) -> tuple[str, Prompt, Completed | Cancelled]:
-    events = list(engine.generate(prompt_items(messages), sampling))
-    prompt, end = events[0], events[-1]
-    assert isinstance(prompt, Prompt)
-    assert isinstance(end, Completed | Cancelled)
-    deltas = [event for event in events[1:-1] if isinstance(event, Delta)]
-    assert len(deltas) == len(events) - 2
-    return "".join(delta.text for delta in deltas), prompt, end
 
 
 def test_greedy_text_equals_transformers_generate(text: LoadedModel) -> None:
@@ -194,69 +167,6 @@ def test_an_answer_dropped_half_way_leaves_a_sound_cache(text: LoadedModel) -> N
         next(stream)
     stream.close()
     assert answer(engine, messages)[0] == answer(Engine(text), messages)[0]
-
-
-# ---------------------------------------------------------------- settings that must act
-
-
-def sample(loaded: LoadedModel, **settings: object) -> str:
-    values = {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0, "seed": 7, **settings}
-    params = SamplingParams(**{"max_new_tokens": 24, **values})  # type: ignore[arg-type]
-    return answer(Engine(loaded), [user("Tell me.")], params)[0]
-
-
-def test_seed_decides(text: LoadedModel) -> None:
-    assert sample(text, seed=1) == sample(text, seed=1)
-    assert len({sample(text, seed=seed) for seed in range(5)}) == 5
-    assert sample(text, seed=None) != sample(text, seed=None)
-
-
-def test_temperature_zero_is_greedy_and_others_are_not(text: LoadedModel) -> None:
-    greedy = answer(Engine(text), [user("Tell me.")])[0]
-    assert sample(text, temperature=0, seed=1) == sample(text, temperature=0, seed=2) == greedy
-    assert sample(text, temperature=1.0) != greedy
-    assert sample(text, temperature=0.5) != sample(text, temperature=2.0)
-
-
-@pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 0.999}])
-def test_a_filter_at_its_narrowest_is_greedy(text: LoadedModel, narrow: dict[str, float]) -> None:
-    greedy = answer(Engine(text), [user("Tell me.")])[0]
-    assert sample(text, temperature=1.5, **narrow) == greedy
-    assert sample(text, temperature=1.5) != greedy
-
-
-def test_repetition_penalty_acts(text: LoadedModel) -> None:
-    plain = answer(Engine(text), [user("Tell me.")])[0]
-    params = SamplingParams(temperature=0, repetition_penalty=1.8, max_new_tokens=24)
-    assert answer(Engine(text), [user("Tell me.")], params)[0] != plain
-
-
-def test_max_new_tokens_ends_the_answer(text: LoadedModel) -> None:
-    params = SamplingParams(temperature=0, repetition_penalty=1, max_new_tokens=5)
-    short, _, end = answer(Engine(text), [user("Tell me.")], params)
-    assert isinstance(end, Completed)
-    assert (end.finish_reason, end.completion_tokens) == ("length", 5)
-    assert answer(Engine(text), [user("Tell me.")])[0].startswith(short)
-
-
-def test_a_stop_string_ends_the_answer_before_it(text: LoadedModel) -> None:
-    whole = answer(Engine(text), [user("Tell me.")])[0]
-    stop = whole[6:9]
-    params = SamplingParams(
-        temperature=0, repetition_penalty=1, max_new_tokens=24, stop=(stop, "never there")
-    )
-    ours, _, end = answer(Engine(text), [user("Tell me.")], params)
-    assert ours == whole[: whole.index(stop)]
-    assert isinstance(end, Completed)
-    assert end.finish_reason == "stop"
-
-
-def test_control_tokens_and_padding_rows_are_never_drawn(multimodal: LoadedModel) -> None:
-    engine = Engine(multimodal)
-    tokenizer = multimodal.tokenizer
-    drawable = {i for i in range(engine.loaded.model.config.vocab_size) if not engine._forbidden[i]}
-    assert max(drawable) < len(tokenizer.tokenizer)
-    assert drawable & tokenizer.control_ids == tokenizer.stop_ids & tokenizer.control_ids
 
 
 def test_text_streams_without_broken_characters(
