@@ -20,20 +20,7 @@ from yuren_core.errors import YurenError
 from yuren_train.config import Source, TrainConfig
 from yuren_train.training.events import Event, Stepped
 
-_WORDS = "What is the capital of France? 请描述这张图片。 Answer briefly and say Hello"
-    "What",
-    "is",
-    "the",
-    "capital",
-    "of",
-    "France?",
-    "请描述这张图片。",
-    "Answer",
-    "briefly,",
-    "and",
-    "say",
-    "Hello",
-]
+_WORDS = "What is the capital of France? 请描述这张图片。 Answer briefly and say Hello".split()  # noqa: SIM905
 
 
 def write_rows(file: Path, *, rows: int = 40, seed: int = 0) -> Path:
@@ -43,8 +30,8 @@ def write_rows(file: Path, *, rows: int = 40, seed: int = 0) -> Path:
         for number in range(rows):
             turns = []
             for _ in range(choose.randint(1, 3)):
-                question = " ".join(choose.choices(_WORDS.split(), k=choose.randint(1, 6)))
-                answer = f"{number}: " + " ".join(choose.choices(_WORDS.split(), k=choose.randint(1, 12)))
+                question = " ".join(choose.choices(_WORDS, k=choose.randint(1, 6)))
+                answer = f"{number}: " + " ".join(choose.choices(_WORDS, k=choose.randint(1, 12)))
                 turns += [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
             out.write(json.dumps({"conversations": turns}, ensure_ascii=False) + "\n")
     return file
