@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from yuren_core.i18n import tr
 from yuren_tui.presets.regex_chars import PatternRefusedError
 from yuren_tui.presets.safe_regex import WorkBudget, compile_pattern, split_delimited
 
@@ -60,7 +61,7 @@ class KeyMatcher:
             is_pattern: the key is a pattern even without slashes.
         """
         if self.budget.is_spent:
-            self.refused[key] = "too much work for one turn"
+            self.refused[key] = tr("presets.pattern.work")
             return False
         self.budget.steps -= 1 + len(scanned.text) // 500
         delimited = split_delimited(key) if is_pattern or key.startswith("/") else None

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
+from yuren_core.i18n import tr
+
 Test: TypeAlias = Callable[[str], bool]
 
 
@@ -38,7 +40,7 @@ def category(name: str, *, negated: bool) -> Test:
         return negation(is_han) if negated else is_han
     short = _LONG_NAMES.get(name, name)
     if not (1 <= len(short) <= 2 and short[0] in "LMNPSZC"):
-        raise PatternRefusedError(f"\\p{{{name[:30]}}} is not supported")
+        raise PatternRefusedError(tr("presets.pattern.property", name=name[:30]))
 
     def test(char: str) -> bool:
         return unicodedata.category(char).startswith(short)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from yuren_core.i18n import tr
 from yuren_tui.presets.regex_chars import (
     CLASSES,
     PatternRefusedError,
@@ -82,11 +83,11 @@ def parse_pattern(pattern: str, *, ignores_case: bool, dot_is_all: bool) -> Node
         PatternRefusedError: it is wrong, too long, or needs what we do not run.
     """
     if len(pattern) > MAX_PATTERN:
-        raise PatternRefusedError(f"longer than {MAX_PATTERN} characters")
+        raise PatternRefusedError(tr("presets.pattern.long", limit=MAX_PATTERN))
     parser = _Parser(pattern, ignores_case=ignores_case, dot_is_all=dot_is_all)
     node = parser.alternatives(0)
     if parser.place < len(pattern):
-        raise PatternRefusedError("a ) without its (")
+        raise PatternRefusedError(tr("presets.pattern.unopened"))
     return node
 
 
@@ -103,7 +104,7 @@ class _Parser:
     def take(self) -> str:
         char = self.peek()
         if not char:
-            raise PatternRefusedError("it ends too early")
+            raise PatternRefusedError(tr("presets.pattern.early"))
         self.place += 1
         return char
 
@@ -115,7 +116,7 @@ class _Parser:
 
     def alternatives(self, nesting: int) -> Node:
         if nesting > _MAX_NESTING:
-            raise PatternRefusedError(f"more than {_MAX_NESTING} groups in one another")
+            raise PatternRefusedError(tr("presets.pattern.nested", limit=_MAX_NESTING))
         branches = [self.sequence(nesting)]
         while self.takes("|"):
             branches.append(self.sequence(nesting))
@@ -143,22 +144,22 @@ class _Parser:
             case "\\":
                 return self.escape()
             case "*" | "+" | "?":
-                raise PatternRefusedError(f"nothing before {char}")
+                raise PatternRefusedError(tr("presets.pattern.nothing_before", char=char))
             case _:
                 return One(literal(char, ignores_case=self.ignores_case))
 
     def group(self, nesting: int) -> Node:
         if self.takes("?"):
             if self.takes("=") or self.takes("!") or self.takes("<=") or self.takes("<!"):
-                raise PatternRefusedError("looks ahead or behind, which is not supported")
+                raise PatternRefusedError(tr("presets.pattern.around"))
             if self.takes("<"):
                 while self.take() != ">":
                     pass
             elif not self.takes(":"):
-                raise PatternRefusedError("a group of an unknown kind")
+                raise PatternRefusedError(tr("presets.pattern.group"))
         node = self.alternatives(nesting + 1)
         if not self.takes(")"):
-            raise PatternRefusedError("a ( without its )")
+            raise PatternRefusedError(tr("presets.pattern.unclosed"))
         return node
 
     def repeated(self, node: Node) -> Node:
@@ -175,9 +176,9 @@ class _Parser:
             return node
         self.takes("?")  # lazy or greedy is one for "is it there"
         if isinstance(node, Assert):
-            raise PatternRefusedError("a place cannot be repeated")
+            raise PatternRefusedError(tr("presets.pattern.place"))
         if self.peek() in ("*", "+", "?"):
-            raise PatternRefusedError("nothing to repeat")
+            raise PatternRefusedError(tr("presets.pattern.repeat"))
         return Repeat(node, *counts)
 
     def counts(self) -> tuple[int, int | None] | None:
@@ -191,7 +192,7 @@ class _Parser:
         ):
             return None
         if max(len(low), len(high)) > 4 or int(low) > MAX_REPEAT or int(high or 0) > MAX_REPEAT:
-            raise PatternRefusedError(f"more than {MAX_REPEAT} repetitions")
+            raise PatternRefusedError(tr("presets.pattern.many", limit=MAX_REPEAT))
         self.place = end + 1
         least = int(low)
         return least, (int(high) if high else None) if comma else least
@@ -203,14 +204,14 @@ class _Parser:
         if char == "B":
             return Assert("no_border")
         if char == "k" or char in "123456789":
-            raise PatternRefusedError("refers back to a group, which is not supported")
+            raise PatternRefusedError(tr("presets.pattern.back"))
         return One(self.escaped(char))
 
     def escaped(self, char: str) -> Test:
         """The test of an escape, in a class or out of it."""
         if char.lower() == "p":
             if not self.takes("{"):
-                raise PatternRefusedError("\\p without {…}")
+                raise PatternRefusedError(tr("presets.pattern.bare_property"))
             return category(self.until("}"), negated=char == "P")
         if named := CLASSES.get(char):
             return named
@@ -232,12 +233,12 @@ class _Parser:
         try:
             return chr(int(digits, 16))
         except (ValueError, OverflowError) as error:
-            raise PatternRefusedError(f"no character has the number {digits[:20]}") from error
+            raise PatternRefusedError(tr("presets.pattern.number", digits=digits[:20])) from error
 
     def until(self, mark: str) -> str:
         end = self.pattern.find(mark, self.place)
         if end < 0:
-            raise PatternRefusedError("it ends too early")
+            raise PatternRefusedError(tr("presets.pattern.early"))
         text, self.place = self.pattern[self.place : end], end + 1
         return text
 
@@ -255,7 +256,7 @@ class _Parser:
                 self.take()
                 last = self.class_char()
                 if callable(last) or last < first:
-                    raise PatternRefusedError("a range that runs backwards")
+                    raise PatternRefusedError(tr("presets.pattern.range"))
                 tests.append(char_range(first, last, ignores_case=self.ignores_case))
             else:
                 tests.append(literal(first, ignores_case=self.ignores_case))

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from yuren_core.i18n import tr
 from yuren_tui.presets.regex_chars import PatternRefusedError, Test, is_word
 from yuren_tui.presets.regex_syntax import (
     Assert,
@@ -166,7 +167,7 @@ class Pattern:
 
 def _emit(node: Node, program: list[_Instruction]) -> None:
     if len(program) > MAX_PROGRAM:
-        raise PatternRefusedError("too many repetitions")
+        raise PatternRefusedError(tr("presets.pattern.large"))
     match node:
         case One(test):
             program.append(test)
@@ -197,7 +198,7 @@ def _emit_either(nodes: tuple[Node, ...], program: list[_Instruction]) -> None:
 
 def _emit_repeat(inner: Node, least: int, most: int | None, program: list[_Instruction]) -> None:
     if most is not None and most < least:
-        raise PatternRefusedError("a repetition that runs backwards")
+        raise PatternRefusedError(tr("presets.pattern.count"))
     for _ in range(least):
         size = len(program)
         _emit(inner, program)

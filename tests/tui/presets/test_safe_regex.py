@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from yuren_core.i18n import use_language
 from yuren_tui.presets.regex_chars import PatternRefusedError
 from yuren_tui.presets.safe_regex import WORK_PER_TURN, WorkBudget, compile_pattern
 
@@ -87,3 +88,16 @@ def test_work_is_bounded_on_patterns_that_hang_others(pattern: str) -> None:
     assert not compile_pattern(pattern).search("a" * 20_000 + "!", budget)
     assert budget.steps > -10_000
     assert WORK_PER_TURN > 0
+
+
+@pytest.mark.parametrize(
+    ("language", "pattern", "said"),
+    [("en", r"\p{Odd}", r"\p{Odd} is not supported"), ("zh", r"\px", r"\p 后面缺少 {…}")],
+)
+def test_a_refusal_speaks_the_language_of_the_person(
+    language: str, pattern: str, said: str
+) -> None:
+    use_language(language)
+    with pytest.raises(PatternRefusedError) as caught:
+        compile_pattern(pattern)
+    assert str(caught.value) == said
