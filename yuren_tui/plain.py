@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 
 from yuren_core import errors
 from yuren_core.attachments import resolve_path
@@ -27,6 +27,7 @@ from yuren_tui.diagnostics import LoadProgress, tell
 from yuren_tui.foreground import Foreground
 from yuren_tui.options import ChatOptions
 from yuren_tui.plain_output import AnswerWriter, answer_json
+from yuren_tui.plain_typing import QuietTerminal
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.session import Session
 from yuren_tui.settings import Settings
@@ -60,7 +61,8 @@ def run_plain(options: ChatOptions, settings: Settings) -> int:
     is_kept = talks or options.continues or options.chat_id is not None
     session = make_session(options, settings, is_kept=is_kept)
     session.choice = choice
-    with Foreground() as foreground:
+    terminal = QuietTerminal()
+    with Foreground() as foreground, terminal if talks else nullcontext():
         try:
             for notice in session.begin():
                 tell(sanitize_line(notice))
@@ -68,7 +70,11 @@ def run_plain(options: ChatOptions, settings: Settings) -> int:
                 from yuren_tui.plain_conversation import Conversation
 
                 Conversation(
-                    session, foreground, is_json=options.is_json, editor=settings.interface.editor
+                    session,
+                    foreground,
+                    terminal,
+                    is_json=options.is_json,
+                    editor=settings.interface.editor,
                 ).run(pictures)
             else:
                 foreground.run(_answer_once(session, prompt, pictures, is_json=options.is_json))

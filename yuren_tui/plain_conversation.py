@@ -25,6 +25,7 @@ from yuren_tui.diagnostics import tell, tell_error
 from yuren_tui.foreground import Foreground
 from yuren_tui.plain_host import PlainHost
 from yuren_tui.plain_input import LineReader
+from yuren_tui.plain_typing import QuietTerminal
 from yuren_tui.session import Session, Turn
 from yuren_tui.typed_paths import refuse_missing, typed_pictures
 
@@ -35,18 +36,25 @@ class Conversation:
     Args:
         session: its `choice` is made and it has begun; nothing is loaded yet.
         foreground: where the session's work runs.
+        terminal: quiet; it echoes while a line is read.
         is_json: answers as JSON lines.
         editor: the command of an external editor; empty for the usual one.
     """
 
     def __init__(
-        self, session: Session, foreground: Foreground, *, is_json: bool, editor: str = ""
+        self,
+        session: Session,
+        foreground: Foreground,
+        terminal: QuietTerminal,
+        *,
+        is_json: bool,
+        editor: str = "",
     ) -> None:
         self._session = session
         self._foreground = foreground
-        self._host = PlainHost(session, is_json=is_json, editor=editor)
+        self._host = PlainHost(session, terminal, is_json=is_json, editor=editor)
         self._runner = CommandRunner(self._host)
-        self._reader = LineReader(on_stdout=not is_json and sys.stdout.isatty())
+        self._reader = LineReader(terminal, on_stdout=not is_json and sys.stdout.isatty())
 
     def run(self, pictures: Sequence[ImagePart] = ()) -> None:
         """Load the model, then talk until the person ends it.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from yuren_core.protocol import Event, Exited, Failed
 from yuren_tui.diagnostics import LoadProgress, tell
 from yuren_tui.plain import failure_of, hear, open_picture
 from yuren_tui.plain_output import AnswerWriter, answer_json
+from yuren_tui.plain_typing import QuietTerminal
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.session import ModelChoice, Session, Turn
 
@@ -33,6 +33,7 @@ class PlainHost:
 
     Args:
         session: the conversation.
+        terminal: quiet; it echoes while the editor has it.
         is_json: answers as JSON lines.
         editor: the command of an external editor; empty for the usual one.
 
@@ -43,8 +44,11 @@ class PlainHost:
         is_over: the person wants to end.
     """
 
-    def __init__(self, session: Session, *, is_json: bool, editor: str) -> None:
+    def __init__(
+        self, session: Session, terminal: QuietTerminal, *, is_json: bool, editor: str
+    ) -> None:
         self._session = session
+        self._terminal = terminal
         self._is_json = is_json
         self._editor = editor
         self.writer = AnswerWriter(sys.stdout)
@@ -118,7 +122,7 @@ class PlainHost:
             self.session.system_prompt,
             command=editor_command(self._editor, os.environ),
             environment=os.environ,
-            suspended=nullcontext,
+            suspended=self._terminal.echoing,
         )
         if edited.is_changed:
             self.session.system_prompt = edited.text

@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import ModuleType
 
 from yuren_core.i18n import tr
+from yuren_tui.plain_typing import QuietTerminal
 
 _HISTORY = 500  # prompts that the arrow keys go back through
 
@@ -22,10 +23,12 @@ class LineReader:
     """Asks for one message at a time.
 
     Args:
+        terminal: quiet; it echoes while a line is read.
         on_stdout: whether `You: ` may go to stdout, so that the line editor can be used.
     """
 
-    def __init__(self, *, on_stdout: bool) -> None:
+    def __init__(self, terminal: QuietTerminal, *, on_stdout: bool) -> None:
+        self._terminal = terminal
         self._on_stdout = on_stdout
         self._readline: ModuleType | None = None
 
@@ -69,9 +72,13 @@ class LineReader:
         while True:
             ready = prepared[len(lines)] if len(lines) < len(prepared) else ""
             goes_on = len(lines) < len(prepared) - 1
-            line = self._line(
-                tr("plain.more" if lines else "plain.you"), f"{ready}\\" if goes_on else ready
-            )
+            is_typed = self._terminal.has_line()
+            with self._terminal.echoing():
+                line = self._line(
+                    tr("plain.more" if lines else "plain.you"), f"{ready}\\" if goes_on else ready
+                )
+            if is_typed and self._readline is None:
+                self._write(f"{line}\n")  # the line editor shows it itself
             lines.append(line.removesuffix("\\"))
             if not line.endswith("\\"):
                 return "\n".join(lines)
@@ -86,12 +93,16 @@ class LineReader:
                 editor.set_startup_hook(None)
         if self._on_stdout:
             return input(asked)
-        if sys.stderr is not None:
-            sys.stderr.write(asked)
-            sys.stderr.flush()
+        self._write(asked)
         if line := sys.stdin.readline():
             return line.rstrip("\r\n")
         raise EOFError
+
+    def _write(self, text: str) -> None:
+        stream = sys.stdout if self._on_stdout else sys.stderr
+        if stream is not None:
+            stream.write(text)
+            stream.flush()
 
 
 def _bind_tab(readline: ModuleType, complete: Callable[[str], list[str]]) -> None:

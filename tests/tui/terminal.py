@@ -25,6 +25,7 @@ class Terminal:
         size: rows and columns.
         env: variables on top of this process's own.
         stdout: a file to take stdout; the terminal's own by default.
+        within: a shell's script that runs it, as "{command}".
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Terminal:
         size: tuple[int, int] = (24, 80),
         env: dict[str, str] | None = None,
         stdout: Path | None = None,
+        within: str = "",
     ) -> None:
         self.output = ""
         self._screen = pyte.Screen(size[1], size[0])
@@ -41,6 +43,8 @@ class Terminal:
         command = [sys.executable, "-m", "yuren_tui.cli", "--model", "any", *arguments]
         if stdout is not None:
             command = ["sh", "-c", f"exec {shlex.join(command)} > {shlex.quote(str(stdout))}"]
+        if within:
+            command = ["sh", "-c", within.format(command=shlex.join(command))]
         self._process = pexpect.spawn(
             command[0],
             command[1:],

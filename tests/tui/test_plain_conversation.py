@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -143,6 +144,100 @@ def test_ctrl_c_while_the_model_loads_is_clean(talk: Talk) -> None:
     terminal.type("\x03")
     assert terminal.end() == 130
     assert "Traceback" not in terminal.output
+
+
+def test_what_is_typed_ahead_is_not_echoed_into_the_answer_and_is_asked_next(talk: Talk) -> None:
+    terminal = talk(script=("--load-delay", "1", "--echo", "--token-delay", "0.4"))
+    terminal.wait_for("Loading the model")
+    terminal.type("one by one\rtwo\r")
+    terminal.wait_for("Assistant: one")
+    assert "two" not in terminal.text
+    terminal.type("thr")
+    terminal.wait_for("You: one by one\nAssistant: one by one\nYou: two\nAssistant: two\nYou: thr")
+    assert terminal.text.splitlines()[0].startswith("Loading the model")
+    assert "one" not in terminal.text.splitlines()[0]
+    terminal.enter("ee")
+    terminal.wait_for("You: three\nAssistant: three\nYou:")
+    assert terminal.output.count("two") == 2, "once as a question, once as its answer"
+
+
+def test_with_json_what_is_typed_ahead_is_shown_when_it_is_read(tmp_path: Path) -> None:
+    script = ("--load-delay", "1", "--echo")
+    terminal = Terminal("--json", script=script, stdout=tmp_path / "answers.jsonl")
+    terminal.wait_for("Loading the model")
+    terminal.enter("one")
+    terminal.enter("two")
+    terminal.wait_for("You: one\nYou: two\nYou:")
+    assert terminal.output.count("one") == 1
+    terminal.close()
+
+
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@pytest.mark.parametrize(
+    ("number", "phase"),
+    [
+        (signal.SIGINT, "Loading the model"),
+        *((number, phase) for number in ENDS for phase in ("Loading the model", "Assistant: word")),
+    ],
+)
+def test_a_signal_gives_the_echo_back(talk: Talk, number: int, phase: str) -> None:
+    terminal = talk(script=("--load-delay", "9") if phase.startswith("Loading") else SLOW)
+    if phase.startswith("Assistant"):
+        terminal.wait_for("You:")
+        terminal.enter("count")
+    terminal.wait_for(phase)
+    assert not terminal.is_cooked
+    terminal.signal(number)
+    while terminal.read():
+        pass
+    assert terminal.is_cooked
+
+
+def test_ctrl_z_gives_the_echo_back_until_the_conversation_goes_on() -> None:
+    # dash leaves the terminal of a stopped job as it is
+    within = (
+        "set -m; {command}; echo; stty -a | tr ' ;' '\\n' | grep -x -- '-*echo'; fg > /dev/null"
+    )
+    terminal = Terminal("--plain", script=SLOW, within=within)
+    terminal.wait_for("You:")
+    terminal.enter("count")
+    terminal.wait_for("Assistant: word")
+    terminal.type("\x1a")
+    terminal.wait_for("\necho\n")
+    seen = terminal.text.count("word")
+    until(terminal, lambda: terminal.text.count("word") > seen and not terminal.is_cooked)
+    terminal.type("\x03")
+    terminal.wait_for("(stopped)\nYou:")
+    terminal.close()
+
+
+def test_an_error_of_the_load_gives_the_echo_back(talk: Talk) -> None:
+    terminal = talk(script=("--fail-load", "this is no model", "--load-delay", "0.5"))
+    terminal.wait_for("Loading the model")
+    assert not terminal.is_cooked
+    assert terminal.end() == 1
+    assert terminal.is_cooked
+
+
+def test_an_editor_gets_the_terminal_with_its_echo(talk: Talk, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\nstty -a > {tmp_path}/state\n")
+    editor.chmod(0o755)
+    terminal = talk(VISUAL=str(editor))
+    terminal.wait_for("You:")
+    terminal.enter("/system edit")
+    until(terminal, (tmp_path / "state").exists)
+    terminal.wait_for("You: /system edit\n", "\nYou:")
+    assert " echo " in (tmp_path / "state").read_text()
+
+
+def until(terminal: Terminal, is_true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not is_true():
+        terminal.read()
+        assert time.monotonic() < end, terminal.text
 
 
 def test_commands(talk: Talk, tmp_path: Path) -> None:
