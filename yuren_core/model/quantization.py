@@ -193,3 +193,25 @@ def load_quantized(module: nn.Module, weight: Tensor, precision: Precision) -> b
         ).to(precision.device)
         return True
     return False
+
+
+def keep_trainable(model: nn.Module) -> None:
+    """Keep bitsandbytes from repacking 4-bit weights for CPU inference.
+
+    It does so at the first forward pass in eval mode on AVX512-BF16, for good: from then on no
+    gradient goes through the layer, and its scales have lost bits.
+    """
+    for module in model.modules():
+        if "support_avx512bf16_for_cpu" in vars(module):
+            vars(module)["support_avx512bf16_for_cpu"] = False
+
+
+def nf4_and_back(weight: Tensor, precision: Precision) -> Tensor:
+    """What a 4-bit layer computes with in place of `weight`, (N, K) fp32 on the CPU."""
+    import bitsandbytes as bnb
+
+    held = bnb.nn.Params4bit(weight.to(precision.dtype), requires_grad=False, quant_type="nf4").to(
+        precision.device
+    )
+    restored: Tensor = bnb.functional.dequantize_4bit(held.data, held.quant_state)
+    return restored.float().cpu()

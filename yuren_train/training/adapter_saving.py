@@ -88,7 +88,12 @@ def write_adapter(
     config: Any = deepcopy(model.peft_config[ADAPTER])
     config.inference_mode = True
     config.base_model_name_or_path = _lasting(ref)
-    origin = {"ref": ref, "path": str(base.path), "fingerprint": fingerprint(base.path)}
+    origin = {
+        "ref": ref,
+        "path": str(base.path),
+        "fingerprint": fingerprint(base.path),
+        "precision": base.precision.name,
+    }
     text = json.dumps({**(provenance or {}), "base": origin}, indent=2, ensure_ascii=False)
     tokenizer = base.tokenizer.tokenizer
     tokenizer.chat_template = chat_template(base.tokenizer.image_tokens)

@@ -21,6 +21,7 @@ from yuren_core.chatml import PAD
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
 from yuren_core.model.loading import LoadedModel, load_model
+from yuren_core.model.quantization import keep_trainable
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.weights import Progress
 from yuren_core.protocol import Device, LoadMode
@@ -53,7 +54,7 @@ def load_base(
         ModelError, DownloadError, UsageError: as `load_model` says.
     """
     loaded = load_model(config.model, load=load_mode(config), device=device, progress=progress)
-    _keep_trainable(loaded.model)
+    keep_trainable(loaded.model)
     return loaded
 
 
@@ -88,7 +89,7 @@ def prepare(
             tr("error.lora.target_hint", known=", ".join(sorted(linears - {"lm_head"}))),
         )
     model.requires_grad_(False)
-    _keep_trainable(model)
+    keep_trainable(model)
     vars(model)["is_loaded_in_4bit"] = config.method == "qlora"  # PEFT asks for it
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
@@ -120,14 +121,3 @@ def _rows(model: LlamaForCausalLM, ids: Iterable[int]) -> dict[str, list[int]] |
 
 def _is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear)  # those of bitsandbytes are, too
-
-
-def _keep_trainable(model: nn.Module) -> None:
-    """Keep bitsandbytes from repacking 4-bit weights for CPU inference.
-
-    It does so at the first forward pass in eval mode on AVX512-BF16, for good: from then on no
-    gradient goes through the layer, and its scales have lost bits.
-    """
-    for module in model.modules():
-        if "support_avx512bf16_for_cpu" in vars(module):
-            vars(module)["support_avx512bf16_for_cpu"] = False

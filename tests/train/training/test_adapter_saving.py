@@ -99,6 +99,7 @@ def test_what_lies_beside_the_weights(
     provenance = json.loads((target / "provenance.json").read_text())
     assert provenance["method"] == "lora"
     assert provenance["base"]["ref"] == "base"
+    assert provenance["base"]["precision"] == "fp32"
     assert len(provenance["base"]["fingerprint"]) == 64
     assert AutoTokenizer.from_pretrained(target).chat_template == chat_template(0)
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
