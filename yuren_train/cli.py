@@ -33,7 +33,15 @@ class LazyCommand:
         return command
 
 
-COMMANDS: Mapping[str, LazyCommand] = {}
+COMMANDS: Mapping[str, LazyCommand] = {
+    "prepare-base": LazyCommand(
+        "yuren_train.commands.prepare_base:prepare_base",
+        "Give a LLaMA the control tokens, a pad token and perhaps a vision tower.",
+    ),
+    "merge": LazyCommand(
+        "yuren_train.commands.merge:merge", "Make one model of an adapter and its base."
+    ),
+}
 """Every command of `yuren-train`, in the order in which one uses them."""
 
 
