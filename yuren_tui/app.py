@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _MOST_FAULTS = 5  # unexpected exceptions within _FAULTS_WITHIN_S before the chat gives up
 _FAULTS_WITHIN_S = 10.0
 _PRESS_AGAIN_WITHIN_S = 3.0
+_KEYS_TOLD_AFTER_S = 1.0  # all screens are imported for it, which is not for the first frame
 _FAULT_SHOWN_S = 12
 
 
@@ -196,11 +197,18 @@ class ChatApp(Guarded, App[None], inherit_bindings=False):
             return
         if self._settings.keys:
             self.set_keymap(self._settings.keymap)
+            self.set_timer(_KEYS_TOLD_AFTER_S, self._tell_conflicts)
         if self._settings.interface.reduced_motion:
             self._follow_motion(self._settings)
         for fault in self._loaded.faults:
-            words = "\n".join(filter(None, (str(fault), fault.hint)))
-            self.notify(words, severity="warning", markup=False, timeout=_FAULT_SHOWN_S)
+            self.notify(str(fault), severity="warning", markup=False, timeout=_FAULT_SHOWN_S)
+
+    def _tell_conflicts(self) -> None:
+        """Name the keys of the settings that get in another command's way."""
+        from yuren_tui.screens.key_table import conflicts, key_table
+
+        for one in conflicts(self._settings.keys if self._settings else {}, key_table(type(self))):
+            self.notify(one.message, severity="warning", markup=False, timeout=_FAULT_SHOWN_S)
 
     def _follow(self, settings: Settings) -> None:
         """Be as changed settings say."""

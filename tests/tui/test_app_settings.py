@@ -68,7 +68,16 @@ async def test_they_hold_from_the_start(tmp_path: Path) -> None:
 async def test_a_fault_is_named_and_the_rest_holds(tmp_path: Path) -> None:
     async with with_file(tmp_path / "log", "[interface]\nthme = 1\ntheme = 'light'\n") as chat:
         await chat.until(lambda: any("thme" in toast for toast in chat.toasts))
+        assert sum(toast.count("Allowed:") for toast in chat.toasts) == 1
         assert chat.app.theme == "yuren-light"
+
+
+async def test_a_key_that_gets_in_the_way_is_named(tmp_path: Path) -> None:
+    async with with_file(tmp_path / "log", '[keys]\n"chat.new" = "ctrl+o"\n') as chat:
+        await chat.until(lambda: chat.toasts)
+        assert chat.toasts == [
+            "ctrl+o is wanted by two: New chat, and Picture. Only one of them will act."
+        ]
 
 
 async def test_what_is_changed_holds_at_once_and_is_written(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Fault:
     hint: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}\n{self.hint}"
+        return "\n".join(filter(None, (f"{self.where}: {self.message}", self.hint)))
 
 
 def at_line(path: Path, line: int | None) -> str:
