@@ -34,7 +34,7 @@ def test_a_character_is_told_of_and_a_preset_that_cannot_be_read_is_not() -> Non
     assert system_told(replace(record, preset={"id": "x", "toml": "= ="})) == "Be brief."
 
 
-def test_rows_hold_it(tmp_path: Path) -> None:
+def test_rows_and_documents_hold_it(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         chat_id = store.chats.create(system_prompt="You are {{model}}.", model="smol").id
         store.messages.append(chat_id, Role.USER, "hi")
@@ -46,3 +46,5 @@ def test_rows_hold_it(tmp_path: Path) -> None:
             "hi",
             "{{model}}",
         ]
+        done = export_chats(store, [chat_id], tmp_path / "x.md", "markdown", told=system_told)
+        assert "> You are smol." in done.path.read_text(encoding="utf-8")

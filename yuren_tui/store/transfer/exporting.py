@@ -64,8 +64,8 @@ def export_chats(
         chat_ids: which; in a Markdown document they follow one another.
         path: the document; its directory is made.
         export_format: "markdown" and "training" take the path that is shown, "json" all.
-        told: what a chat's model was told first, for rows that it is to learn from; what the
-            person wrote, macros and all, where it is None.
+        told: what a chat's model was told first, for rows that it is to learn from and for
+            Markdown; what the person wrote, macros and all, where it is None.
 
     Raises:
         UsageError: no such chat, or a training export in which no model has spoken.
@@ -75,14 +75,15 @@ def export_chats(
     if export_format == "json":
         atomic_write(path, json_format.dump(records, exported_at=datetime.now(UTC)))
         return ExportResult(path, (), len(records))
+    if told is not None:
+        records = [replace(record, system_prompt=told(record)) for record in records]
     names = _picture_names(path, records)
     if export_format == "markdown":
         document = "\n\n---\n\n".join(render_markdown(record, names).rstrip() for record in records)
         pictures = _copy_pictures(path, records, names)
         atomic_write(path, document + "\n")
         return ExportResult(path, pictures, len(records))
-    heard = [replace(one, system_prompt=told(one)) for one in records] if told else records
-    rows, notes = _training(chat_ids, heard, names)
+    rows, notes = _training(chat_ids, records, names)
     pictures = _copy_pictures(path, records, names)
     atomic_write(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     return ExportResult(path, pictures, len(rows), tuple(notes))
