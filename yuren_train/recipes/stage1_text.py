@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers.utils import logging
 
+from yuren_core.model.loading import LoadedModel
 from yuren_train.config import TrainConfig
 from yuren_train.training import lora
 from yuren_train.training.checkpoints import Checkpoints, identity
@@ -50,12 +52,7 @@ def train(config: TrainConfig, *, on_event: Listener) -> Path:
         loaded = lora.load_base(config)
 
         # Freeze
-        if config.method == "full":
-            train_all(loaded.model)
-            learner = Learner(loaded.model)
-        else:
-            ids = lora.trained_token_ids(loaded.tokenizer)
-            learner = Learner(lora.prepare(loaded.model, config, ids))
+        learner = Learner(freeze(loaded, config))
         table = freezing_table(learner.model)
 
         # Data
@@ -68,7 +65,9 @@ def train(config: TrainConfig, *, on_event: Listener) -> Path:
             return config.out
 
         # Train
-        engine = make_engine(learner, config, processes)
+        engine = make_engine(
+            learner, config, processes, lambda: freeze(lora.load_base(config, device="cpu"), config)
+        )
         checkpoints.require_space(engine.checkpoint_bytes, model_bytes(table))
         resumed = checkpoints.load(engine)
         emit(
@@ -101,6 +100,14 @@ def train(config: TrainConfig, *, on_event: Listener) -> Path:
         emit(Saved(step=plan.total_steps, path=config.out, is_final=True, seconds=done - saving))
         emit(Finished(step=plan.total_steps, out=config.out, seconds=done - start, proof=proof))
         return config.out
+
+
+def freeze(loaded: LoadedModel, config: TrainConfig) -> nn.Module:
+    """The model with what learns in it: all of it, or matrices beside a frozen base."""
+    if config.method == "full":
+        train_all(loaded.model)
+        return loaded.model
+    return lora.prepare(loaded.model, config, lora.trained_token_ids(loaded.tokenizer))
 
 
 def _tell_nobody(event: Event) -> None:

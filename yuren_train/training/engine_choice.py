@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from torch import nn
+
 from yuren_train.config import TrainConfig
 from yuren_train.training.engines import Engine, LocalEngine
 from yuren_train.training.learner import Learner
@@ -14,8 +18,16 @@ def uses_deepspeed(config: TrainConfig) -> bool:
     return config.zero is not None or config.deepspeed is not None
 
 
-def make_engine(learner: Learner, config: TrainConfig, processes: Processes) -> Engine:
+def make_engine(
+    learner: Learner, config: TrainConfig, processes: Processes, rebuild: Callable[[], nn.Module]
+) -> Engine:
     """The engine of a run.
+
+    Args:
+        learner: the model and its loss.
+        config: of the run.
+        processes: who this process is.
+        rebuild: makes the learner's model anew, on the CPU.
 
     Raises:
         UsageError: DeepSpeed is asked for and not installed, or its configuration contradicts
@@ -27,4 +39,4 @@ def make_engine(learner: Learner, config: TrainConfig, processes: Processes) -> 
         return LocalEngine(learner, config, processes)
     from yuren_train.training.deepspeed_engine import DeepSpeedEngine
 
-    return DeepSpeedEngine(learner, config, processes)
+    return DeepSpeedEngine(learner, config, processes, rebuild)

@@ -94,6 +94,7 @@ def join(*, group_of_one: bool = False, device: Device = "auto") -> Iterator[Pro
         torch.cuda.set_device(where)
     opened = (world > 1 or group_of_one) and not dist.is_initialized()
     if opened:
+        os.environ.setdefault("LOCAL_RANK", str(local_rank))  # DeepSpeed insists on it
         backend = "nccl" if where.type == "cuda" else "gloo"
         alone = HashStore() if world == 1 else None
         dist.init_process_group(

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What DeepSpeed is told: a ZeRO stage from `assets/deepspeed/` or a person's own JSON.
+
+Optimizer, learning rates, batch, clipping and precision come from the run alone. A file that
+says something else about them is refused with all that it contradicts: DeepSpeed would obey the
+file in silence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from yuren_core.errors import UsageError
+from yuren_core.i18n import reason_of, tr
+from yuren_core.shipped import assets_dir
+from yuren_train.config import TrainConfig
+
+Settings = dict[str, Any]
+
+_AUTO = "auto"
+_BLOCKS = {"optimizer": "optimizer, lr, weight_decay, adam_betas", "scheduler": "schedule, warmup"}
+
+
+def deepspeed_settings(config: TrainConfig, world: int) -> Settings:
+    """The configuration that `deepspeed.initialize` gets.
+
+    Args:
+        config: of the run; `zero` and `offload`, or `deepspeed`, say where to begin.
+        world: processes.
+
+    Raises:
+        UsageError: the person's file is no JSON object, contradicts the run, or wants an
+            optimizer offloaded that cannot be.
+    """
+    path = config.deepspeed or _shipped(config)
+    given = _read(path)
+    wanted = _wanted(config, world)
+    if conflicts := list(_conflicts(given, wanted)):
+        raise UsageError(
+            tr("error.deepspeed.overrides", path=path, conflicts="\n  ".join(conflicts)),
+            tr("error.deepspeed.overrides_hint"),
+        )
+    settings = _merged(given, wanted)
+    if offloads_optimizer(settings) and config.optimizer != "adamw":
+        raise UsageError(
+            tr("error.deepspeed.offload_optimizer", optimizer=config.optimizer),
+            tr("error.deepspeed.offload_optimizer_hint"),
+        )
+    return settings
+
+
+def zero_stage(settings: Mapping[str, Any]) -> int:
+    """The ZeRO stage of a configuration."""
+    return int(settings.get("zero_optimization", {}).get("stage", 0))
+
+
+def offloads_optimizer(settings: Mapping[str, Any]) -> bool:
+    """Whether optimizer states lie in the CPU's memory."""
+    offload = settings.get("zero_optimization", {}).get("offload_optimizer") or {}
+    return bool(offload.get("device", "none") != "none")
+
+
+def _shipped(config: TrainConfig) -> Path:
+    offload = "_offload" if config.offload and config.zero in (2, 3) else ""
+    return assets_dir() / "deepspeed" / f"zero{config.zero or 0}{offload}.json"
+
+
+def _read(path: Path) -> Settings:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, reason_of(error)) from error
+    if not isinstance(value, dict):
+        raise _unreadable(path, type(value).__name__)
+    return value
+
+
+def _unreadable(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        tr("error.deepspeed.unreadable", path=path, reason=reason),
+        tr("error.deepspeed.unreadable_hint"),
+    )
+
+
+def _wanted(config: TrainConfig, world: int) -> Settings:
+    in_bf16 = config.dtype == "bf16"
+    wanted: Settings = {
+        "train_micro_batch_size_per_gpu": config.batch_size,
+        "gradient_accumulation_steps": config.grad_accum,
+        "train_batch_size": config.batch_size * config.grad_accum * world,
+        "gradient_clipping": config.max_grad_norm,
+        "bf16": {"enabled": in_bf16},
+        "fp16": {"enabled": False},
+    }
+    return wanted
+
+
+_OURS: Settings = {
+    "data_types": {"grad_accum_dtype": "fp32"},
+    "zero_allow_untested_optimizer": True,
+    "zero_force_ds_cpu_optimizer": False,
+    "steps_per_print": 1 << 30,
+    "wall_clock_breakdown": False,
+}
+"""What a file may say otherwise."""
+
+
+def _conflicts(given: Settings, wanted: Settings) -> Iterator[str]:
+    for name, options in _BLOCKS.items():
+        if given.get(name) not in (None, _AUTO):
+            yield tr("error.deepspeed.block", name=name, options=options)
+    for name, value in wanted.items():
+        found = given.get(name, _AUTO)
+        if isinstance(value, dict):
+            found = found.get("enabled", _AUTO) if isinstance(found, dict) else found
+            name, value = f"{name}.enabled", value["enabled"]
+        if found not in (_AUTO, value):
+            yield tr("error.deepspeed.value", name=name, found=found, wanted=value)
+
+
+def _merged(given: Settings, wanted: Settings) -> Settings:
+    """The file, with what is ours where it is silent, and without what is left to us by "auto"."""
+    kept = {
+        name: {key: one for key, one in value.items() if one != _AUTO}
+        if isinstance(value, dict)
+        else value
+        for name, value in given.items()
+        if value != _AUTO and name not in _BLOCKS
+    }
+    for name, value in wanted.items():
+        own = kept.get(name)
+        kept[name] = {**own, **value} if isinstance(own, dict) else value
+    return {**_OURS, **kept}
