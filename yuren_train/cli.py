@@ -38,6 +38,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "yuren_train.commands.prepare_base:prepare_base",
         "Give a LLaMA the control tokens, a pad token and perhaps a vision tower.",
     ),
+    "check": LazyCommand(
+        "yuren_train.commands.check:check", "Say what is in data files, and what is wrong."
+    ),
     "merge": LazyCommand(
         "yuren_train.commands.merge:merge", "Make one model of an adapter and its base."
     ),

@@ -27,14 +27,17 @@ class EncoderSpec:
         image_tokens: patches of one picture; 0 for a model that cannot see.
         max_length: tokens that a row may have.
         images_dir: what pictures' paths are relative to; None is each file's directory.
-        store: where pictures out of `data:` URLs are written.
+        store: where pictures out of `data:` URLs are written; None keeps none of them.
+        words_alone: of rows with pictures, count what a model that cannot see would read; such
+            rows are faulty otherwise.
     """
 
     tokenizer: PreTrainedTokenizerBase | None
     image_tokens: int
     max_length: int
     images_dir: Path | None
-    store: Path
+    store: Path | None = None
+    words_alone: bool = False
 
     @classmethod
     def of(
@@ -43,12 +46,13 @@ class EncoderSpec:
         *,
         max_length: int,
         images_dir: Path | None,
-        store: Path,
+        store: Path | None = None,
+        words_alone: bool = False,
     ) -> EncoderSpec:
         """The same with core's tokenizer, which itself cannot be sent."""
         inner = tokenizer.tokenizer if tokenizer else None
         image_tokens = tokenizer.image_tokens if tokenizer else 0
-        return cls(inner, image_tokens, max_length, images_dir, store)
+        return cls(inner, image_tokens, max_length, images_dir, store, words_alone)
 
 
 class RowEncoder:
@@ -70,7 +74,7 @@ class RowEncoder:
         if not isinstance(row, Row) or not any(message.images for message in row.messages):
             return row
         pictures = [image for message in row.messages for image in message.images]
-        if self._tokenizer and not self._tokenizer.image_tokens:
+        if self._is_blind and not self._spec.words_alone:
             return Fault(place, "blind", shortened(pictures[0].path))
         found: dict[Part, ImagePart] = {}
         for picture in pictures:
@@ -85,17 +89,31 @@ class RowEncoder:
         )
         return replace(row, messages=messages)
 
-    def fit(self, row: Row) -> Fitted | Fault:
-        """The ids of a parsed row, cut to the length."""
+    def fit(self, row: Row) -> Fitted:
+        """The ids of a parsed row, cut to the length; none of them may be learned."""
         assert self._tokenizer is not None
-        fitted = fit_conversation(
-            row.messages, tokenizer=self._tokenizer, max_length=self._spec.max_length
+        messages = tuple(map(_words_of, row.messages)) if self._is_blind else row.messages
+        return fit_conversation(
+            messages, tokenizer=self._tokenizer, max_length=self._spec.max_length
         )
-        if not fitted.learned.any():
-            return Fault(row.place, "nothing_to_learn", f"{fitted.uncut} > {self._spec.max_length}")
-        return fitted
+
+    def fault_of(self, row: Row, fitted: Fitted) -> Fault | None:
+        """That nothing can be learned from a row, where that is so."""
+        if fitted.learned.any():
+            return None
+        return Fault(row.place, "nothing_to_learn", f"{fitted.uncut} > {self._spec.max_length}")
+
+    @property
+    def _is_blind(self) -> bool:
+        return self._tokenizer is not None and not self._tokenizer.image_tokens
 
     def _open(self, picture: ImagePart) -> ImagePart:
         if is_data_url(picture.path):
             return opened(picture, self._spec.store)
         return self._opened(picture)
+
+
+def _words_of(message: Message) -> Message:
+    return Message(
+        message.role, tuple(part for part in message.parts if not isinstance(part, ImagePart))
+    )

@@ -46,7 +46,8 @@ class Fault:
         return tr(f"data.fault.{self.code}_remedy")
 
     def __str__(self) -> str:
-        return f"{self.place}: {', '.join(filter(None, (self.what, self.value, self.remedy)))}"
+        parts = filter(None, (self.what, self.value, self.remedy))
+        return f"{self.place}: {tr('data.comma').join(parts)}"
 
 
 class Wrong(Exception):

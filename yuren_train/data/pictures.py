@@ -14,6 +14,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from yuren_core.errors import ImageError
@@ -89,15 +90,16 @@ def is_data_url(path: str) -> bool:
     return path.startswith(_DATA_URL)
 
 
-def opened(picture: ImagePart, store: Path) -> ImagePart:
+def opened(picture: ImagePart, store: Path | None) -> ImagePart:
     """Decode a picture whole, and name it by its hash.
 
     Args:
         picture: of a row.
-        store: the directory that pictures out of `data:` URLs are written into.
+        store: the directory that pictures out of `data:` URLs are written into; None keeps none
+            of them.
 
     Returns:
-        The picture with its sha256, at a path that can be opened.
+        The picture with its sha256, at a path that can be opened where there is a store.
 
     Raises:
         ImageError: it is missing, damaged, or no picture.
@@ -106,6 +108,10 @@ def opened(picture: ImagePart, store: Path) -> ImagePart:
         return image_part(picture.path)
     data = _bytes_of(picture.path)
     sha256 = hashlib.sha256(data).hexdigest()
+    if store is None:
+        with TemporaryDirectory() as directory:
+            (path := Path(directory) / sha256).write_bytes(data)
+            return image_part(path)
     path = store / sha256[:2] / sha256
     if not path.exists():
         atomic_write(path, data)

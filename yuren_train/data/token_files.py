@@ -64,15 +64,17 @@ class ChunkEncoder:
         faults: list[Fault] = []
         comments = 0
         for place, raw in rows:
-            row = self._encoder.parse(raw, place)
-            outcome = row if row is None or isinstance(row, Fault) else self._encoder.fit(row)
-            match outcome:
+            match self._encoder.parse(raw, place):
                 case None:
                     comments += 1
-                case Fault():
-                    faults.append(outcome)
-                case Fitted():
-                    fitted.append((place, outcome))
+                case Fault() as fault:
+                    faults.append(fault)
+                case row:
+                    fit = self._encoder.fit(row)
+                    if (lesson := self._encoder.fault_of(row, fit)) is not None:
+                        faults.append(lesson)
+                    else:
+                        fitted.append((place, fit))
         cut = sum(one.is_cut for _, one in fitted)
         return Chunk(
             _record_batch(fitted),

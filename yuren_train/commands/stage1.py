@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`yuren-train stage1`: text SFT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yuren_train.commands.launch_options import launch_options
+from yuren_train.commands.stage_options import stage_options
+from yuren_train.commands.stage_run import run_stage
+from yuren_train.training.launching import Launch
+
+_PICTURES = frozenset({"images", "projector_lr", "on_bad_image", "cache_features"})
+
+
+@click.command()
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML file with any of the values below; what is typed goes first.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
+@stage_options(without=_PICTURES)
+@launch_options
+def stage1(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> None:
+    """Teach a language model to answer, from text.
+
+    With nothing else, the starter model learns from the bundled sample conversations, and
+    the result is in runs/. Ctrl+C saves; the same command goes on where it stopped.
+    """
+    from yuren_train.recipes.stage1_text import train
+
+    run_stage("stage1", options, recipe=train, file=file, dry_run=dry_run, launch=launch)
