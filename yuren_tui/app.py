@@ -26,6 +26,7 @@ from textual.worker import WorkerFailed
 from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
 from yuren_tui.chat_log import log_fault
+from yuren_tui.key_order import KeysInOrder
 from yuren_tui.screens.base import Guarded
 from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session
@@ -43,7 +44,7 @@ _KEYS_TOLD_AFTER_S = 1.0  # all screens are imported for it, which is not for th
 _FAULT_SHOWN_S = 12
 
 
-class ChatApp(Guarded, App[None], inherit_bindings=False):
+class ChatApp(Guarded, KeysInOrder, inherit_bindings=False):
     """The chat in the terminal.
 
     Args:

@@ -45,6 +45,10 @@ class ChatFiles(TranslatedModal[ResultType]):
         """The highlighted chat."""
         raise NotImplementedError
 
+    async def settle(self) -> None:
+        """Wait until the highlighted chat is one of what is typed."""
+        raise NotImplementedError
+
     def reload(self, rest_s: float = 0.0, chosen: int | None = None) -> object:
         """Read the list again."""
         raise NotImplementedError
@@ -52,6 +56,7 @@ class ChatFiles(TranslatedModal[ResultType]):
     @work(group="ask", exclusive=True)
     async def action_rename(self) -> None:
         """Give the highlighted chat a title."""
+        await self.settle()
         if (chat := self.chat) is None:
             return
         asked = AskLine(tr("chats.rename"), chat.title, hint=tr("chats.rename_hint"))
@@ -65,6 +70,7 @@ class ChatFiles(TranslatedModal[ResultType]):
         from yuren_tui.session.telling import system_told
         from yuren_tui.store.transfer import SUFFIXES, export_chats
 
+        await self.settle()
         if (chat := self.chat) is None:
             return
         entries = [Content(f"  {tr(f'chats.format_{name}')}") for name in _FORMATS]

@@ -2,7 +2,8 @@
 """All chats: found as one types, opened, renamed, put away, deleted and brought back, exported.
 
 The field has the focus and the list the arrows, so that one types and walks at once. Without a
-query the list is read page by page as one goes down it.
+query the list is read page by page as one goes down it. A key that acts on the highlighted chat
+waits for the list of what is typed: it never meets a chat that was only there before.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class ChatList(ChatFiles[Chosen | None]):
         self._rows: list[tuple[ChatSummary, ChatHit | None]] = []
         self._is_whole = False
         self._deleted: list[int] = []
+        self._is_fresh = asyncio.Event()
 
     def compose(self) -> ComposeResult:
         with Vertical(id="panel"):
@@ -106,7 +108,11 @@ class ChatList(ChatFiles[Chosen | None]):
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        if not self._is_whole and event.option_index > len(self._rows) - 10:
+        if (
+            self._is_fresh.is_set()
+            and not self._is_whole
+            and event.option_index > len(self._rows) - 10
+        ):
             self._read_on()
 
     # ------------------------------------------------------------ actions
@@ -115,13 +121,15 @@ class ChatList(ChatFiles[Chosen | None]):
         if action == "undo":
             return bool(self._deleted)
         if action in ("open", "rename", "delete", "archive", "export"):
-            return self.chat is not None
+            return self.chat is not None or not self._is_fresh.is_set()
         return True
 
-    def action_open(self) -> None:
+    @work(group="act")
+    async def action_open(self) -> None:
         """Go on with the highlighted chat, at the message that was found."""
+        await self.settle()
         place = self.query_one(Choices).highlighted
-        if place is not None and place < len(self._rows):
+        if self.is_current and place is not None and place < len(self._rows):
             chat, hit = self._rows[place]
             self.dismiss((chat.id, hit.hits[0].message_id if hit and hit.hits else None))
 
@@ -129,8 +137,10 @@ class ChatList(ChatFiles[Chosen | None]):
         """Highlight another chat."""
         self.query_one(Choices).move(step)
 
-    def action_delete(self) -> None:
+    @work(group="act")
+    async def action_delete(self) -> None:
         """Delete the highlighted chat."""
+        await self.settle()
         if (chat := self.chat) is not None and self._did(self.store.chats.delete, chat.id):
             self._deleted.append(chat.id)
             self._say("chats.deleted", chat, tr("chats.deleted_hint"))
@@ -141,8 +151,10 @@ class ChatList(ChatFiles[Chosen | None]):
         if self._deleted and self._did(self.store.chats.restore, self._deleted[-1]):
             self.reload(chosen=self._deleted.pop())
 
-    def action_archive(self) -> None:
+    @work(group="act")
+    async def action_archive(self) -> None:
         """Put the highlighted chat away, or take it out again."""
+        await self.settle()
         if (chat := self.chat) is None:
             return
         try:
@@ -166,14 +178,23 @@ class ChatList(ChatFiles[Chosen | None]):
         place = self.query_one(Choices).highlighted if self.is_mounted else None
         return self._rows[place][0] if place is not None and place < len(self._rows) else None
 
-    @work(group="chats", exclusive=True)
-    async def reload(self, rest_s: float = 0.0, chosen: int | None = None) -> None:
+    async def settle(self) -> None:
+        """Wait until the list is that of what is typed."""
+        while not self._is_fresh.is_set():  # another key that waited may have acted by now
+            await self._is_fresh.wait()
+
+    def reload(self, rest_s: float = 0.0, chosen: int | None = None) -> None:
         """Read the list again, or search; stay near where one is.
 
         Args:
             rest_s: how long to wait for another key first.
             chosen: the chat to highlight; the place stays where it is None.
         """
+        self._is_fresh.clear()
+        self._read(rest_s, chosen)
+
+    @work(group="chats", exclusive=True)
+    async def _read(self, rest_s: float, chosen: int | None) -> None:
         await asyncio.sleep(rest_s)
         place = 0 if rest_s else self.query_one(Choices).highlighted or 0
         query, archived = self._query, self._archived
@@ -192,11 +213,13 @@ class ChatList(ChatFiles[Chosen | None]):
                 self._is_whole = len(page) < count
         except YurenError as error:
             self.complain(error)
+            self._is_fresh.set()
             return
         if chosen is not None:
             ids = [chat.id for chat, _ in self._rows]
             place = ids.index(chosen) if chosen in ids else place
         self._draw(min(place, max(0, len(self._rows) - 1)))
+        self._is_fresh.set()
         self.refresh_bindings()
 
     @work(group="chats", exclusive=True)
@@ -212,13 +235,14 @@ class ChatList(ChatFiles[Chosen | None]):
 
     # ------------------------------------------------------------ drawing
 
-    def _draw(self, highlighted: int | None = None) -> None:
+    def _draw(self, highlighted: int | None = None, *, is_again: bool = False) -> None:
         choices, empty = self.query_one(Choices), self.query_one("#empty", Static)
         self.query_one("#panel").border_title = tr(
             "chats.title_archived" if self._archived else "chats.title"
         )
         place = choices.highlighted if highlighted is None else highlighted
-        width = max(10, choices.scrollable_content_region.width or self.size.width - 8)
+        known = choices.scrollable_content_region.width
+        width = max(10, known or self.size.width - 8)
         now = datetime.now().astimezone()
         choices.show(
             [
@@ -228,6 +252,8 @@ class ChatList(ChatFiles[Chosen | None]):
             highlighted=place,
         )
         choices.display = bool(self._rows)
+        if self._rows and not known and not is_again:  # it was not shown: its width is a guess
+            self.call_after_refresh(self._draw, is_again=True)
         empty.display = not self._rows
         key = "none_found" if self._query.strip() else "none_archived" if self._archived else "none"
         empty.update(Content(tr(f"chats.{key}")))
