@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import cast, get_args
 
 import click
-from transformers.utils import logging
 
 from yuren_core.i18n import tr
 from yuren_core.protocol import Device
+from yuren_train.commands.quiet import quiet_libraries
 from yuren_train.models import merge as merging
 
 
@@ -40,7 +40,7 @@ def merge(adapter: str, out: Path, dequantized: bool, device: str) -> None:
     The weights keep the dtype of the base. How far the logits are from those of the adapter as
     it was trained is measured and told.
     """
-    logging.disable_progress_bar()  # of shards; ours are whole lines
+    quiet_libraries()
     made = merging.merge(
         adapter,
         out,

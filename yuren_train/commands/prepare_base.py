@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from transformers.utils import logging
 
 from yuren_core.i18n import tr
+from yuren_train.commands.quiet import quiet_libraries
 from yuren_train.models import prepare_base as preparing
 
 
@@ -53,7 +53,7 @@ def prepare_base(
     that the base has keep their ids. The old logits on ordinary text are proved unchanged, or
     nothing is kept.
     """
-    logging.disable_progress_bar()  # of shards; ours are whole lines
+    quiet_libraries()
     made = preparing.prepare_base(
         model,
         out,

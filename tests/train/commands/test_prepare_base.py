@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -37,6 +39,15 @@ def test_it_lists_ids_and_tells_the_proof(tmp_path: Path) -> None:
         "Writing…",
         "Reading it back and comparing logits…",
     ]
+
+
+def test_in_a_process_of_its_own_stdout_is_the_answer_alone(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("yuren-train")), "prepare-base"]
+    source = plain_base(tmp_path / "base")
+    arguments = ["--model", str(source), "--out", str(tmp_path / "out")]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("<|im_start|>")
+    assert len(done.stderr.splitlines()) == 4
 
 
 def test_a_place_that_is_taken_is_an_error_in_words(tmp_path: Path) -> None:

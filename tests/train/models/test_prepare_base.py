@@ -112,6 +112,25 @@ def test_bin_shards(tmp_path: Path) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.parametrize("in_bin", [False, True])
+def test_tokens_that_fall_on_padding_rows_leave_the_source_as_it_is(
+    tmp_path: Path, in_bin: bool
+) -> None:
+    tokenizer = plain_tokenizer()
+    tokenizer.save_pretrained(tmp_path / "base")
+    tiny_llama(512).save_pretrained(tmp_path / "base")
+    if in_bin:
+        in_bin_shards(tmp_path / "base")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "base").iterdir()}
+    made = prepare_base(str(tmp_path / "base"), tmp_path / "out")
+    assert (made.change.rows_before, made.change.rows) == (512, 512)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "base").iterdir()} == before
+    embeddings = weights_of(tmp_path / "out")["model.embed_tokens.weight"]
+    new = list(made.change.added.values())
+    mean = embeddings[: len(tokenizer)].float().mean(0).bfloat16()
+    assert torch.equal(embeddings[new], mean.expand(6, -1))
+
+
 @pytest.mark.parametrize(
     "config",
     [
