@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,11 +19,11 @@ settings.register_profile(
 )
 settings.load_profile("yuren")
 
-OUTSIDE = (
-    *("YUREN_WORKER", "YUREN_LANG", "LC_ALL", "LC_MESSAGES"),
-    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"),
-)
-"""Variables of whoever runs the tests that would change what is tested."""
+OUTSIDE = ("LC_ALL", "LC_MESSAGES", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
+"""Variables of whoever runs the tests that would change what is tested; so do all of yuren's own,
+whatever they are called: each setting has one."""
+
+_HOME = "YUREN_HOME"
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +33,14 @@ def home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path | None:
     """An empty `YUREN_HOME`; None for slow tests, which need the starter of the person's."""
-    for variable in OUTSIDE:
+    own = [name for name in os.environ if name.startswith("YUREN_") and name != _HOME]
+    for variable in (*OUTSIDE, *own):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
     if request.node.get_closest_marker("slow"):
         return None
     directory = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("YUREN_HOME", str(directory))
+    monkeypatch.setenv(_HOME, str(directory))
     return directory
 
 
