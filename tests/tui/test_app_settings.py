@@ -62,7 +62,7 @@ async def test_they_hold_from_the_start(tmp_path: Path) -> None:
         await chat.until(lambda: chat.questions == ["hello"])
         await chat.pilot.press("ctrl+q")
         assert chat.app.is_running
-        assert chat.toasts[-1] == "Press it again to quit."
+        assert "Press it again to quit." in chat.toasts
 
 
 async def test_a_fault_is_named_and_the_rest_holds(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ at a time.
 from __future__ import annotations
 
 import difflib
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from yuren_tui.presets.errors import PresetError, UnknownPresetError
 from yuren_tui.presets.library_files import (
     DeletedPreset,
     copy_picture,
-    files_beside,
+    move_away,
     names_of,
     preset_files,
     stamp_of,
@@ -113,9 +112,8 @@ class PresetLibrary:
         Raises:
             UnknownPresetError, PresetError, CardError: as `get` and `read_file`.
         """
-        path = (
-            Path(name_or_path).expanduser() if name_or_path.startswith("~") else Path(name_or_path)
-        )
+        path = Path(name_or_path)
+        path = path.expanduser() if name_or_path.startswith("~") else path
         is_path = path.suffix.lower() in (".toml", *CARD_SUFFIXES) or len(path.parts) > 1
         return self.read_file(path) if is_path else self.get(name_or_path)
 
@@ -222,15 +220,7 @@ class PresetLibrary:
             raise PresetError(
                 tr("presets.not_own", id=printable(preset_id)), tr("presets.not_own_hint")
             )
-        trash = self.own / ".trash"
-        with storing(trash):
-            trash.mkdir(exist_ok=True)
-        number = time.time_ns()  # never one that is there
-        parts = [path, *(p for p in files_beside(path) if p.is_file())]
-        moved = tuple((part, trash / f"{number}-{part.name}") for part in parts)
-        for source, target in moved:
-            with storing(target):
-                source.replace(target)
+        moved = move_away(path, self.own / ".trash")
         self._read.pop(path, None)
         return DeletedPreset(preset_id, moved)
 
@@ -252,8 +242,7 @@ class PresetLibrary:
     def import_file(self, path: Path) -> Preset:
         """Take a preset file or a character card among the person's, under an id of its own.
 
-        Returns:
-            The preset as it is read back; its card's `warnings` are those of the file.
+        The card of what is read back has the `warnings` of the file.
 
         Raises:
             PresetError, CardError: it cannot be read.

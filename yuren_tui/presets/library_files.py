@@ -7,10 +7,11 @@ The TOML is written last, so that a preset never names what is not there yet.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from yuren_core.paths import atomic_write
+from yuren_core.paths import atomic_write, storing
 from yuren_tui.presets.card import Card
 from yuren_tui.presets.card_files import read_bytes
 from yuren_tui.presets.charx import write_charx
@@ -101,6 +102,26 @@ def files_beside(path: Path) -> list[Path]:
     names = {f"{stem}.card.json", f"{stem}.card.charx"}
     names |= {f"{stem}{suffix}" for suffix in (".png", ".jpg", ".jpeg", ".webp", ".gif")}
     return [path.with_name(name) for name in sorted(names)]
+
+
+def move_away(path: Path, trash: Path) -> tuple[tuple[Path, Path], ...]:
+    """Move a preset's files into the trash.
+
+    Returns:
+        Where each was and is.
+
+    Raises:
+        StorageError: they cannot be moved.
+    """
+    with storing(trash):
+        trash.mkdir(exist_ok=True)
+    number = time.time_ns()  # never one that is there
+    parts = [path, *(part for part in files_beside(path) if part.is_file())]
+    moved = tuple((part, trash / f"{number}-{part.name}") for part in parts)
+    for source, target in moved:
+        with storing(target):
+            source.replace(target)
+    return moved
 
 
 def _store_picture(preset: Preset, directory: Path) -> str | None:

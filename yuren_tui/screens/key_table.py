@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from textual.app import App
 from textual.binding import Binding
@@ -64,7 +65,7 @@ class Conflict:
         )
 
 
-def key_table(app: type[App[object]]) -> dict[str, Row]:
+def key_table(app: type[App[Any]]) -> dict[str, Row]:
     """All bindings of an app, its screens and its widgets, by id.
 
     Args:
@@ -131,7 +132,7 @@ def _row(name: str, pairs: list[tuple[type[DOMNode], Binding]]) -> Row:
     return Row(name, tuple(keys), tuple(owners), any(one.priority for _, one in pairs))
 
 
-def _mro_of(app: type[App[object]]) -> list[type[DOMNode]]:
+def _mro_of(app: type[App[Any]]) -> list[type[DOMNode]]:
     return [cls for cls in app.__mro__ if issubclass(cls, App)]
 
 
