@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from yuren_core.i18n import tr
-from yuren_train.commands.sizes import duration, gib
 from yuren_train.config.settling import Settled
 from yuren_train.training.compute import estimated_seconds
 from yuren_train.training.memory import estimate_memory, trainable_parameters
+from yuren_train.training.quantities import duration, gib
 
 
 def show_dry_run(settled: Settled, *, tokens: int, world: int, console: Console) -> None:

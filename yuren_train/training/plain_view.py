@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run in lines, for logs, pipes and screen readers: nothing moves, nothing is drawn over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from yuren_core.i18n import tr
+from yuren_train.training.events import (
+    Evaluated,
+    EvaluationStarted,
+    Event,
+    Finished,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    Warned,
+)
+from yuren_train.training.intervals import Interval
+from yuren_train.training.quantities import brief, clock, duration, gib
+from yuren_train.training.time_left import TimeLeft
+
+
+class PlainView:
+    """Prints a line for each thing that happens.
+
+    Args:
+        write: takes each line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._left = TimeLeft()
+
+    def __call__(self, told: Event | Interval) -> None:
+        """Print what is told."""
+        self._left(told)
+        if line := self._line(told):
+            self._write(line)
+
+    def close(self) -> None:
+        """There is nothing to leave in order."""
+
+    def _line(self, told: Event | Interval) -> str:
+        match told:
+            case Started():
+                return started_line(told)
+            case Interval():
+                return self._step_line(told)
+            case EvaluationStarted():
+                return tr("watch.evaluating", step=told.step)
+            case Evaluated():
+                return tr("watch.evaluated", step=told.step, loss=f"{told.loss:.4f}")
+            case Sampled():
+                return tr("watch.sampled", prompt=one_line(told.prompt), answer=told.answer)
+            case Saved():
+                return tr("watch.saved", path=told.path, seconds=duration(told.seconds))
+            case Warned():
+                return tr("watch.warned", message=told.message)
+            case Finished():
+                return finished_line(told)
+            case Stepped():
+                return ""
+
+    def _step_line(self, interval: Interval) -> str:
+        parts = [
+            tr("watch.step", step=interval.step, total=interval.total_steps),
+            tr("watch.loss", loss=f"{interval.loss:.4f}"),
+            tr("watch.lr", lr=f"{interval.lr:.2e}"),
+            tr("watch.tokens_per_second", count=brief(interval.tokens_per_second)),
+            gib(interval.memory_bytes),
+        ]
+        if interval.mfu is not None:
+            parts.append(f"MFU {interval.mfu:.1%}")
+        if (left := self._left.seconds(time.monotonic())) is not None:
+            parts.append(tr("watch.left", time=clock(left)))
+        return "  ".join(parts)
+
+
+def started_line(started: Started) -> str:
+    """What is about to be trained, on what."""
+    key = "watch.resumed" if started.step else "watch.started"
+    return tr(
+        key,
+        done=started.step,
+        total=started.total_steps,
+        rows=f"{started.rows:,}",
+        tokens=brief(started.tokens),
+        trainable=brief(started.trainable_parameters),
+        parameters=brief(started.parameters),
+        world=started.world,
+        device=started.device_name or started.device,
+    )
+
+
+def finished_line(finished: Finished) -> str:
+    """Where the model is, and what to do with it."""
+    key = "watch.finished" if finished.seconds else "watch.finished_before"
+    return tr(key, out=finished.out, time=clock(finished.seconds))
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks."""
+    return " ".join(text.split())

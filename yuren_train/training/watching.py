@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that is seen of a run, as the one listener that a recipe is given.
+
+    config.yaml   what the run was told, written once it has begun
+    metrics       metrics.jsonl
+    view          lines on stderr
+
+Rank 0 alone watches. The files are written in a directory that is the run's own: after `Started`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+
+from yuren_core.paths import atomic_write
+from yuren_train.config.settling import Settled
+from yuren_train.training.events import Event, Listener, Started, Stepped
+from yuren_train.training.intervals import Interval, Intervals
+from yuren_train.training.metrics import MetricsFile
+from yuren_train.training.plain_view import PlainView
+
+CONFIG_FILE = "config.yaml"
+
+
+class Watcher(Protocol):
+    """Told each event and each interval, in order; quick."""
+
+    def __call__(self, told: Event | Interval) -> None: ...
+
+
+@contextmanager
+def watching(settled: Settled) -> Iterator[Listener]:
+    """Watch a run from before its model is loaded to its end, whatever that is.
+
+    Args:
+        settled: what the run was told.
+
+    Yields:
+        What the recipe tells its events.
+
+    Raises:
+        StorageError: the run's directory cannot be written.
+    """
+    metrics = MetricsFile(settled.config.out)
+    view = PlainView(_writer(Console(stderr=True)))
+    try:
+        yield _listener(settled, metrics, view)
+    except BaseException as error:
+        metrics.fail(type(error).__name__, str(error))
+        raise
+    finally:
+        view.close()
+        metrics.close()
+
+
+def _listener(settled: Settled, *watchers: Watcher) -> Listener:
+    intervals: Intervals | None = None
+
+    def listen(event: Event) -> None:
+        nonlocal intervals
+        told: list[Event | Interval] = [event]
+        if isinstance(event, Started):
+            atomic_write(settled.config.out / CONFIG_FILE, settled.text())
+            intervals = Intervals(settled.config, settled.shape, event)
+        elif isinstance(event, Stepped) and intervals is not None:
+            told += filter(None, [intervals.add(event)])
+        for one in told:
+            for watcher in watchers:
+                watcher(one)
+
+    return listen
+
+
+def _writer(console: Console) -> Callable[[str], None]:
+    def write(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return write
