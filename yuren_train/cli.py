@@ -8,6 +8,7 @@ module, which may import torch, is loaded only to run it or to show its own help
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     ),
     "check": LazyCommand(
         "yuren_train.commands.check:check", "Say what is in data files, and what is wrong."
+    ),
+    "stage1": LazyCommand(
+        "yuren_train.commands.stage1:stage1", "Teach a language model to answer, from text."
     ),
     "merge": LazyCommand(
         "yuren_train.commands.merge:merge", "Make one model of an adapter and its base."
@@ -77,6 +81,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a YurenError is printed on stderr and sets the exit code."""
+        # It asks for a kernel from the hub for 4-bit products on a CPU, and has one of its own.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         try:
             return super().invoke(ctx)
         except YurenError as error:

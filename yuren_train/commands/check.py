@@ -14,14 +14,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from yuren_core import starter
 from yuren_core.i18n import tr
-from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
-from yuren_core.model.checkpoint import read_config
-from yuren_core.model.loading import find_model, load_tokenizer, load_tower
-from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
-from yuren_core.model.quantization import choose_precision
 from yuren_core.model.tokenization import ChatTokenizer
-from yuren_core.model.weights import tell_nobody
 from yuren_train.commands.check_view import as_json, result_lines, sample_lines
+from yuren_train.commands.model_tokenizer import chat_tokenizer
 from yuren_train.data.check import CheckResult, check_files
 from yuren_train.data.encoding import EncoderSpec, RowEncoder
 from yuren_train.data.schema import Row
@@ -87,16 +82,7 @@ def _tokenizer(model: str | None) -> ChatTokenizer | None:
     """The named model's tokenizer, or the starter's; None where that is not installed."""
     if model is None and not starter.is_installed():
         return None
-    named = directory = find_model(model or str(starter.starter_dir()), tell_nobody)
-    if is_adapter(named):
-        directory = find_base(read_adapter(named), lambda ref: find_model(ref, tell_nobody))
-    config = read_config(directory)
-    has_own = (named / "tokenizer_config.json").is_file()
-    tokenizer = load_tokenizer(named if has_own else directory)
-    if not (isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj):
-        return ChatTokenizer(tokenizer)
-    tower = load_tower(directory, config, choose_precision("auto", "cpu"))
-    return ChatTokenizer(tokenizer, image_tokens=tower.num_patches)
+    return chat_tokenizer(model or str(starter.starter_dir()))
 
 
 def _check(data: tuple[Path, ...], spec: EncoderSpec, workers: int) -> CheckResult:

@@ -63,6 +63,8 @@ HELP: Mapping[str, str] = {
     "cache_features": "Keep the tower's outputs here, over epochs and runs.",
 }
 
+_METAVARS = {"model": "DIR|ID", "data": "FILE[:WEIGHT]", "eval_data": "FILE", "out": "DIR"}
+
 
 def stage_options(*, without: frozenset[str] = frozenset()) -> Callable[[_Command], _Command]:
     """A decorator that gives a command every option of a run.
@@ -105,7 +107,15 @@ def _option(name: str) -> Callable[[_Command], _Command]:
     elif name not in ("data", "eval_data"):
         kind = next(item for item in _flat(hint) if item is not type(None))
     many = typing.get_origin(hint) is tuple
-    return click.option(flag, name, type=kind, multiple=many, default=None, help=HELP[name])
+    return click.option(
+        flag,
+        name,
+        type=kind,
+        multiple=many,
+        default=None,
+        help=HELP[name],
+        metavar=_METAVARS.get(name),
+    )
 
 
 def _method(command: _Command) -> _Command:
@@ -127,5 +137,6 @@ def _flat(hint: Any) -> tuple[Any, ...]:
         typing.Literal,
         tuple,
     ):
-        return tuple(item for arg in typing.get_args(hint) for item in _flat(arg))
+        arguments = (item for item in typing.get_args(hint) if item is not ...)
+        return tuple(item for argument in arguments for item in _flat(argument))
     return (hint,)

@@ -21,6 +21,7 @@ from yuren_train.config.settling import Settled, settle
 from yuren_train.training.events import Event, Listener
 from yuren_train.training.launching import Launch, adopt_slurm, is_first, is_launched, relaunch
 
+
 class Recipe(Protocol):
     """A stage from top to bottom."""
 
@@ -88,16 +89,14 @@ def _shape_of(ref: str) -> ModelShape:
 
 
 def _dry_run(settled: Settled, launch: Launch) -> None:
-    from yuren_core.model.loading import find_model, load_tokenizer
-    from yuren_core.model.weights import tell_nobody
     from yuren_train.commands.dry_run import show_dry_run
+    from yuren_train.commands.model_tokenizer import chat_tokenizer
     from yuren_train.data.tokenized import tokenize
 
     config = settled.config
-    tokenizer = chat_tokenizer(config.model)
     rows = tokenize(
         config.data,
-        tokenizer=tokenizer,
+        tokenizer=chat_tokenizer(config.model),
         max_length=config.max_length,
         images_dir=config.images,
         workers=config.workers,
