@@ -19,7 +19,14 @@ from yuren_train.training import lora
 from yuren_train.training.checkpoints import Checkpoints, identity
 from yuren_train.training.engine_choice import make_engine, uses_deepspeed
 from yuren_train.training.evaluation import Evaluation
-from yuren_train.training.events import Event, Finished, Listener, Saved, Started
+from yuren_train.training.events import (
+    Event,
+    Finished,
+    Listener,
+    PhaseStarted,
+    Saved,
+    Started,
+)
 from yuren_train.training.freezing import freezing_table, train_all
 from yuren_train.training.learner import Learner
 from yuren_train.training.loop import Run, run_steps
@@ -49,6 +56,7 @@ def train(config: TrainConfig, *, on_event: Listener) -> Path:
         start = time.perf_counter()
 
         # Load
+        emit(PhaseStarted(phase="model"))
         loaded = lora.load_base(config)
 
         # Freeze
@@ -56,6 +64,7 @@ def train(config: TrainConfig, *, on_event: Listener) -> Path:
         table = freezing_table(learner.model)
 
         # Data
+        emit(PhaseStarted(phase="data"))
         rows = read_rows(config, loaded.tokenizer, processes, emit)
         plan = RunPlan(rows.learned, config, processes.world)
         checkpoints = Checkpoints(config.out, keep=config.keep_checkpoints, processes=processes)
@@ -65,6 +74,7 @@ def train(config: TrainConfig, *, on_event: Listener) -> Path:
             return config.out
 
         # Train
+        emit(PhaseStarted(phase="engine"))
         engine = make_engine(
             learner, config, processes, lambda: freeze(lora.load_base(config, device="cpu"), config)
         )
@@ -90,6 +100,7 @@ def train(config: TrainConfig, *, on_event: Listener) -> Path:
         run_steps(Run(config, engine, rows.learned, plan, checkpoints, evaluation, emit), resumed)
 
         # Save and prove
+        emit(PhaseStarted(phase="result"))
         saving = time.perf_counter()
         with engine.whole_model() as model:
             proof = conclude(

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training run tells whoever listens: frozen values, emitted by rank 0 alone.
 
-A run emits `Started`, then `Stepped` at every optimizer step with the rest in between, and
-`Finished` at its end; a run that fails raises in place of `Finished`. `step` counts optimizer
-steps from 1 over the whole run, a resumed one included. Imports no torch.
+A run emits `PhaseStarted` for each thing that takes a while before and after its steps,
+`Started`, then `Stepped` at every optimizer step with the rest in between, and `Finished` at its
+end; a run that fails raises in place of `Finished`. `step` counts optimizer steps from 1 over the
+whole run, a resumed one included. Imports no torch.
 """
 
 from __future__ import annotations
@@ -11,9 +12,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from yuren_train.config import TrainConfig
+
+Phase = Literal["model", "data", "engine", "result"]
+"""What a run does around its steps: load the model, read the data, set up optimizer and
+checkpoint, save the result and prove it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseStarted:
+    """A phase has begun; it ends with the next event but `DataRead` and `Warned`."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRead:
+    """Data files are being tokenized: so many bytes of all are read."""
+
+    done_bytes: int
+    total_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +171,16 @@ class Finished:
 
 
 Event: TypeAlias = (
-    Started | Stepped | EvaluationStarted | Evaluated | Sampled | Saved | Warned | Finished
+    PhaseStarted
+    | DataRead
+    | Started
+    | Stepped
+    | EvaluationStarted
+    | Evaluated
+    | Sampled
+    | Saved
+    | Warned
+    | Finished
 )
 
 Listener: TypeAlias = Callable[[Event], None]

@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from yuren_core.i18n import tr
 from yuren_train.training.events import (
+    DataRead,
     Evaluated,
     EvaluationStarted,
     Event,
     Finished,
+    PhaseStarted,
     Sampled,
     Saved,
     Started,
@@ -45,6 +47,8 @@ class PlainView:
 
     def _line(self, told: Event | Interval) -> str:
         match told:
+            case PhaseStarted():
+                return tr(f"watch.phase_{told.phase}")
             case Started():
                 return started_line(told)
             case Interval():
@@ -61,7 +65,7 @@ class PlainView:
                 return tr("watch.warned", message=told.message)
             case Finished():
                 return finished_line(told)
-            case Stepped():
+            case Stepped() | DataRead():
                 return ""
 
     def _step_line(self, interval: Interval) -> str:

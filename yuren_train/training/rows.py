@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from yuren_core.i18n import tr
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_train.config import Source, TrainConfig
-from yuren_train.data.tokenized import TokenizedRows, tokenize
-from yuren_train.training.events import Listener, Warned
+from yuren_train.data.tokenized import Progress, TokenizedRows, tokenize
+from yuren_train.training.events import DataRead, Listener, Warned
 from yuren_train.training.processes import Processes
 
 _FAULTS_SHOWN = 3
@@ -29,13 +29,16 @@ def read_rows(
 ) -> RunRows:
     """Tokenize what `config` names, or read what was tokenized before.
 
-    Rows that are passed over or cut are told by `Warned`.
+    What is read is told by `DataRead`, rows that are passed over or cut by `Warned`.
 
     Raises:
         DataError, ImageError, StorageError: as `tokenize` says.
     """
 
-    def read(sources: Sequence[Source]) -> TokenizedRows:
+    def told(done: int, total: int) -> None:
+        emit(DataRead(done_bytes=done, total_bytes=total))
+
+    def read(sources: Sequence[Source], progress: Progress | None = None) -> TokenizedRows:
         return tokenize(
             sources,
             tokenizer=tokenizer,
@@ -43,12 +46,13 @@ def read_rows(
             images_dir=config.images,
             workers=config.workers,
             on_bad_image=config.on_bad_image,
+            progress=progress,
         )
 
     with processes.first_alone() as is_first:
         if is_first:  # the others find it in the cache
             for sources in filter(None, (config.data, config.eval_data)):
-                read(sources)
+                read(sources, told)
     rows = read(config.data)
     measured = read(config.eval_data) if config.eval_data else None
     for part in filter(None, (rows, measured)):

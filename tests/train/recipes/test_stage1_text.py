@@ -21,7 +21,15 @@ from yuren_core.protocol import Completed
 from yuren_core.sampling_params import SamplingParams
 from yuren_train.config import TrainConfig
 from yuren_train.recipes.stage1_text import train
-from yuren_train.training.events import Evaluated, Event, Finished, Sampled, Saved, Started
+from yuren_train.training.events import (
+    Evaluated,
+    Event,
+    Finished,
+    PhaseStarted,
+    Sampled,
+    Saved,
+    Started,
+)
 
 Config = Callable[..., TrainConfig]
 
@@ -55,7 +63,7 @@ def test_learns_and_leaves_a_model_to_chat_with(config: Config, method: str, dty
     )
     measured = [event.loss for event in events if isinstance(event, Evaluated)]
     assert measured[-1] < measured[0]
-    assert isinstance(events[0], Started)
+    assert isinstance(events[0], PhaseStarted)
     assert isinstance(events[-1], Finished)
     loaded = load_model(str(events[-1].out), load="fp32", device="cpu")
     question = prompt_items([Message.of(Role.USER, "What is the capital?")])
