@@ -24,6 +24,7 @@ from yuren_core.i18n import tr
 from yuren_tui.diagnostics import tell, tell_error
 from yuren_tui.options import ChatOptions, parse
 from yuren_tui.sanitize import sanitize_line
+from yuren_tui.spoken_command import tell_refusal
 
 if TYPE_CHECKING:
     from yuren_tui.app import ChatApp
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        tell_refusal(error)
         return error.exit_code
     except YurenError as error:
         tell_error(error.message, error.hint)

@@ -25,6 +25,7 @@ from yuren_core.errors import UsageError
 from yuren_core.i18n import LANGUAGES, tr, use_language
 from yuren_core.protocol import Device, LoadMode
 from yuren_core.sampling_params import SamplingParams
+from yuren_tui.spoken_command import SpokenCommand
 
 Task = Literal["talk", "list-chats", "export", "import", "install-starter"]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -116,56 +117,51 @@ def worker_command() -> tuple[str, ...] | None:
 
 
 def _sampling_options(command: _Command) -> _Command:
-    options: Sequence[tuple[str, type, str]] = (
-        ("temperature", float, "0 always takes the likeliest token; 2 at most."),
-        ("top-p", float, "Keep the likeliest tokens that make up this share; 1 is off."),
-        ("top-k", int, "Keep this many tokens; 0 is off."),
-        ("min-p", float, "Drop tokens below this share of the likeliest; 0 is off."),
-        ("repetition-penalty", float, "Make tokens that were there less likely; 1 is off."),
-        ("seed", int, "Same seed and prompt, same answer."),
-        ("max-new-tokens", int, "The longest answer, in tokens."),
+    options: Sequence[tuple[str, type]] = (
+        ("temperature", float),
+        ("top-p", float),
+        ("top-k", int),
+        ("min-p", float),
+        ("repetition-penalty", float),
+        ("seed", int),
+        ("max-new-tokens", int),
     )
-    for name, kind, text in reversed(options):
+    for name, kind in reversed(options):
         default = getattr(_DEFAULT, name.replace("-", "_"))
-        command = click.option(f"--{name}", type=kind, default=default, help=text)(command)
+        command = click.option(f"--{name}", type=kind, default=default)(command)
     return command
 
 
 @click.command(
+    cls=SpokenCommand,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 96,
         "show_default": True,
-    }
+    },
 )
 @click.argument("prompt", nargs=-1)
-@click.option("--model", metavar="DIR|HUB_ID", help="Model directory or hub id; else the starter.")
-@click.option("--load", type=click.Choice(get_args(LoadMode)), default="auto", help="Precision.")
-@click.option("--device", type=click.Choice(get_args(Device)), default="auto", help="Processor.")
-@click.option("--image", "pictures", metavar="PATH", multiple=True, help="A picture; repeatable.")
-@click.option("--system", metavar="TEXT", help="Told to the model first, not a preset's own.")
-@click.option("--preset", metavar="NAME|FILE", help="Who the model is; a card too. [assistant]")
-@click.option("--user", metavar="NAME", help="What the model may call you: {{user}} in presets.")
-@click.option("--continue", "continues", is_flag=True, help="Go on with the last chat.")
-@click.option("--chat", metavar="ID", type=int, help="Go on with a chat; see --list-chats.")
+@click.option("--model", metavar="DIR|HUB_ID")
+@click.option("--load", type=click.Choice(get_args(LoadMode)), default="auto")
+@click.option("--device", type=click.Choice(get_args(Device)), default="auto")
+@click.option("--image", "pictures", metavar="PATH", multiple=True)
+@click.option("--system", metavar="TEXT")
+@click.option("--preset", metavar="NAME|FILE")
+@click.option("--user", metavar="NAME")
+@click.option("--continue", "continues", is_flag=True)
+@click.option("--chat", metavar="ID", type=int)
 @_sampling_options
-@click.option("--stop", metavar="TEXT", multiple=True, help="End before this text; repeatable.")
-@click.option("--plain", "is_plain", is_flag=True, help="No screen: answers as plain lines.")
-@click.option("--json", "is_json", is_flag=True, help="One JSON object per answer; is plain.")
-@click.option("--lang", type=click.Choice(("auto", *LANGUAGES)), default="auto", help="Language.")
-@click.option("--theme", metavar="NAME", help="Colours of the chat.")
-@click.option(
-    "--images", type=click.Choice(_IMAGES), default="auto", help="How large pictures are drawn."
-)
-@click.option("--list-chats", is_flag=True, help="Print all chats, or those about PROMPT; --json.")
-@click.option(
-    "--export", metavar="FILE", help="Write --chat ID or --continue into a file; else all chats."
-)
-@click.option(
-    "--format", "export_format", type=click.Choice(FORMATS), help="Of --export; else by suffix."
-)
-@click.option("--import", "imported", metavar="FILE", help="Take in chats; ours or another's.")
-@click.option("--install-starter", is_flag=True, help="Install the starter.")
+@click.option("--stop", metavar="TEXT", multiple=True)
+@click.option("--plain", "is_plain", is_flag=True)
+@click.option("--json", "is_json", is_flag=True)
+@click.option("--lang", type=click.Choice(("auto", *LANGUAGES)), default="auto")
+@click.option("--theme", metavar="NAME")
+@click.option("--images", type=click.Choice(_IMAGES), default="auto")
+@click.option("--list-chats", is_flag=True)
+@click.option("--export", metavar="FILE")
+@click.option("--format", "export_format", type=click.Choice(FORMATS))
+@click.option("--import", "imported", metavar="FILE")
+@click.option("--install-starter", is_flag=True)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def _command(
@@ -183,15 +179,7 @@ def _command(
     imported: str | None,
     **values: Any,
 ) -> ChatOptions:
-    """Talk to a multimodal LLaMA in the terminal.
-
-    Chats are kept, and have a preset: who the model is. With --plain or --json, on a dumb
-    terminal, and where stdin or stdout is no terminal, PROMPT and what is piped in are answered
-    on stdout; that is not kept unless --continue or --chat says in which chat, and has a preset
-    only with --preset. With neither, it is a conversation in lines: /help shows its commands.
-
-    Options go before config.toml, which "yuren-chat" reads in its config directory.
-    """
+    """What was typed, as a value; `--help` says it in the words of the catalogue."""
     use_language(values["lang"])
     typed = _typed(context)
     task, file = _task(typed, export, imported)
