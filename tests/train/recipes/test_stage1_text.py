@@ -29,6 +29,7 @@ from yuren_train.training.events import (
     Sampled,
     Saved,
     Started,
+    Stepped,
 )
 
 Config = Callable[..., TrainConfig]
@@ -110,8 +111,9 @@ def test_evaluation_and_samples_change_no_step(config: Config) -> None:
 def test_the_same_command_again_changes_nothing(config: Config) -> None:
     run(config(max_steps=2))
     before = (config().out / "model.safetensors").stat()
-    (again,) = run(config(max_steps=2))
-    assert isinstance(again, Finished)
+    again = run(config(max_steps=2))
+    assert isinstance(again[-1], Finished)
+    assert not any(isinstance(event, Started | Stepped) for event in again)
     assert (config().out / "model.safetensors").stat() == before
 
 

@@ -82,9 +82,7 @@ def test_a_run_that_is_cut_goes_on_to_the_bit(config: Config, values: dict[str, 
     cut_after(cut, 7)
     events: list[Event] = []
     train(cut, on_event=events.append)
-    started = events[0]
-    assert isinstance(started, Started)
-    assert started.step == 6
+    assert [event.step for event in events if isinstance(event, Started)] == [6]
     assert same(final(cut), final(whole))
 
 
@@ -98,8 +96,7 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(config: Config) -> None:
     shutil.copytree(cut.out / "checkpoint-4", cut.out / ".checkpoint-8")
     events: list[Event] = []
     train(cut, on_event=events.append)
-    assert isinstance(events[0], Started)
-    assert events[0].step == 4
+    assert [event.step for event in events if isinstance(event, Started)] == [4]
     assert not (cut.out / ".checkpoint-8").exists()
     assert same(final(cut), final(whole))
 
