@@ -149,12 +149,10 @@ class ChatApp(Guarded, KeysInOrder, inherit_bindings=False):
 
     def action_command_palette(self) -> None:
         """Search all commands."""
-        from textual.command import CommandPalette
+        from yuren_tui.screens.palette import Palette
 
-        if not isinstance(self.screen, CommandPalette):
-            self.push_screen(
-                CommandPalette(placeholder=tr("command.search"), id="--command-palette")
-            )
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def action_interrupt(self) -> None:
         """Quit on the second Ctrl+C."""
