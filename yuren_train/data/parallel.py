@@ -56,10 +56,7 @@ def ordered_map(
         yield from map(make(*arguments), items)
         return
     # Not "fork": this process may have threads and a CUDA context, which do not survive it.
-    kind = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(kind)
-    if kind == "forkserver":
-        context.set_forkserver_preload([make.__module__])
+    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         workers, context, initializer=_begin, initargs=(current_language(), make, arguments)
     )

@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
+from pyarrow import parquet
 
-from tests.core.pictures import quarters, write
+from tests.core.pictures import encoded, quarters, write
 from tests.train.data.rows import PATCHES, conversation, make_tokenizer, share_gpt, write_lines
 from yuren_core.chatml import IMG_PATCH, render
 from yuren_core.errors import DataError, ImageError
 from yuren_core.images import image_part
 from yuren_train.config import Source
 from yuren_train.data import tokenized
+from yuren_train.data.collator import collate
 from yuren_train.data.samples import Sample
 from yuren_train.data.sources import read_rows
 from yuren_train.data.tokenized import TokenizedRows, tokenize
@@ -221,6 +227,26 @@ def test_a_model_that_cannot_see_gets_no_rows_with_pictures(pictures: Path, tmp_
     rows = read(pictures, tokenizer=make_tokenizer(image_tokens=0))
     assert answers(rows) == ["text"]
     assert rows.report.fault_counts == {"blind": 3}
+
+
+def test_pictures_inside_rows_are_kept_as_files_and_reach_the_batch(tmp_path: Path) -> None:
+    png = encoded(quarters(), "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What?"}]
+    turns = [{"role": "user", "content": parts}, {"role": "assistant", "content": "by url"}]
+    lines = write_lines(tmp_path / "rows.jsonl", [{"messages": turns}])
+    inside = share_gpt("<image>\nWhat?", "by bytes", images=[{"bytes": png, "path": None}])
+    table = tmp_path / "rows.parquet"
+    parquet.write_table(pa.Table.from_pylist([inside]), table)
+    rows = read(lines, table, cache_dir=tmp_path / "cache")
+    assert answers(rows) == ["by url", "by bytes"]
+    assert rows[0].input_ids.tolist()[:12] == rows[1].input_ids.tolist()[:12]
+    assert rows[0].images == rows[1].images
+    assert Path(rows[0].images[0].path).is_relative_to(tmp_path / "cache")
+    batch = collate(rows[:], preprocess=lambda images: torch.zeros(len(images), 3, 2, 2))
+    assert batch.pixel_values is not None
+    assert batch.pixel_values.shape == (2, 3, 2, 2)
+    assert batch.image_keys == (hashlib.sha256(png).hexdigest(),) * 2
 
 
 # ---------------------------------------------------------------- real data
