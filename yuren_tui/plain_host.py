@@ -21,8 +21,10 @@ from yuren_tui.diagnostics import LoadProgress, tell
 from yuren_tui.plain import failure_of, hear, open_picture
 from yuren_tui.plain_output import AnswerWriter, answer_json
 from yuren_tui.plain_typing import QuietTerminal
+from yuren_tui.plain_url import picture_of_url
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.session import ModelChoice, Session, Turn
+from yuren_tui.url_picture import is_url
 
 _SHOWN_TURNS = 20  # of a chat that is opened; /show has all
 _SHOWN_CHATS = 30
@@ -173,7 +175,13 @@ class PlainHost:
             self.say(f"{ready.model} · {ready.device} · {ready.dtype}")
 
     async def attach(self, path: str) -> None:
-        picture = open_picture(path)
+        picture: ImagePart | None
+        if is_url(path):
+            picture = await picture_of_url(path, self.session.store, self._terminal)
+        else:
+            picture = open_picture(path)
+        if picture is None:
+            return
         self.session.check_sendable(path, [*self.pictures, picture])
         self.pictures.append(picture)
         self.say(tr("plain.attached", path=picture.path))

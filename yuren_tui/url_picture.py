@@ -124,6 +124,25 @@ def fetch(lead: Lead) -> Path:
     return Path(path)
 
 
+def take(lead: Lead) -> tuple[bytes, str]:
+    """Download a picture and make sure that it is one.
+
+    Returns:
+        Its bytes, and what it was called.
+
+    Raises:
+        ImageError, StorageError: as `fetch`; or it is no picture.
+    """
+    from yuren_core.images import image_part
+
+    file = fetch(lead)
+    try:
+        image_part(file)
+        return file.read_bytes(), name_of(lead)
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def name_of(lead: Lead) -> str:
     """What the picture is called there; only to be shown."""
     name = unquote(urlsplit(lead.url).path.rpartition("/")[2])

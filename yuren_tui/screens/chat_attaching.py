@@ -23,7 +23,6 @@ from yuren_tui.widgets.picture import PictureWanted
 if TYPE_CHECKING:
     from yuren_tui.settings.values import Images
     from yuren_tui.terminal.questions import Questions
-    from yuren_tui.url_picture import Lead
 
 
 class AttachScreen(MemoryScreen):
@@ -115,7 +114,7 @@ class AttachScreen(MemoryScreen):
 
     async def _fetched(self, url: str) -> list[ImagePart]:
         from yuren_tui.screens.confirm_url import ConfirmUrl
-        from yuren_tui.url_picture import look
+        from yuren_tui.url_picture import look, take
 
         self.say(tr("url.looking"))
         lead = await asyncio.to_thread(look, url)
@@ -123,18 +122,5 @@ class AttachScreen(MemoryScreen):
             return []
         self.say(tr("url.fetching", host=lead.host))
 
-        data, name = await asyncio.to_thread(_read, lead)
+        data, name = await asyncio.to_thread(take, lead)
         return [self._session.store.pictures.keep_bytes(data, name=name)]
-
-
-def _read(lead: Lead) -> tuple[bytes, str]:
-    """Download a picture and make sure that it is one: its bytes, and what it was called."""
-    from yuren_core.images import image_part
-    from yuren_tui.url_picture import fetch, name_of
-
-    file = fetch(lead)
-    try:
-        image_part(file)
-        return file.read_bytes(), name_of(lead)
-    finally:
-        file.unlink(missing_ok=True)
