@@ -11,15 +11,16 @@ from yuren_tui.presets.lorebook import ENTRY_FIELDS, Lorebook, LoreEntry
 from yuren_tui.presets.lorebook_json import lorebook_of_json
 from yuren_tui.presets.preset import DEFAULT_NOTE_DEPTH, Preset, PresetText
 
-_ESCAPES = {
-    "\\": "\\\\",
-    '"': '\\"',
-    "\b": "\\b",
-    "\t": "\\t",
-    "\n": "\\n",
-    "\f": "\\f",
-    "\r": "\\r",
+_ESCAPED = {place: f"\\u{place:04X}" for place in (*range(0x20), 0x7F)} | {
+    ord("\\"): "\\\\",
+    ord('"'): '\\"',
+    ord("\b"): "\\b",
+    ord("\t"): "\\t",
+    ord("\n"): "\\n",
+    ord("\f"): "\\f",
+    ord("\r"): "\\r",
 }
+_ESCAPED_IN_BLOCK = {place: said for place, said in _ESCAPED.items() if chr(place) not in '\n"'}
 _QUOTES = re.compile(r'"{2,}|"\Z')
 """Quotes that might end a block of text."""
 
@@ -75,17 +76,10 @@ def toml_value(value: object) -> str:
 
 def _string(text: str) -> str:
     if "\n" not in text:
-        return '"' + "".join(_escaped(char) for char in text) + '"'
-    body = "".join(char if char in '\n"' else _escaped(char) for char in text)
+        return f'"{text.translate(_ESCAPED)}"'
+    body = text.translate(_ESCAPED_IN_BLOCK)
     body = _QUOTES.sub(lambda found: '\\"' * len(found[0]), body)
     return f'"""\n{body}"""'
-
-
-def _escaped(char: str) -> str:
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    is_control = ord(char) < 0x20 or ord(char) == 0x7F
-    return f"\\u{ord(char):04X}" if is_control else char
 
 
 def _pairs(table: Mapping[str, object]) -> Iterator[str]:
