@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from yuren_core.i18n import tr
 from yuren_train.commands.launch_options import launch_options
 from yuren_train.commands.stage_options import stage_options
 from yuren_train.commands.stage_run import run_stage
+from yuren_train.commands.waiting import waiting
 from yuren_train.training.launching import Launch
 
 _PICTURES = frozenset({"images", "projector_lr", "on_bad_image", "cache_features"})
@@ -32,6 +34,7 @@ def stage1(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> 
     With nothing else, the starter model learns from the bundled sample conversations, and
     the result is in runs/. Ctrl+C saves; the same command goes on where it stopped.
     """
-    from yuren_train.recipes.stage1_text import train
+    with waiting(tr("watch.starting")):
+        from yuren_train.recipes.stage1_text import train
 
     run_stage("stage1", options, recipe=train, file=file, dry_run=dry_run, launch=launch)

@@ -78,8 +78,7 @@ class MetricsFile:
             self._file.close()
 
     def _begin(self, step: int) -> None:
-        kept = [record for record in read_metrics(self._path.parent) if record["step"] <= step]
-        lines = "".join(_line(record) for record in kept) if step else ""
+        lines = "".join(map(_line, before(self._path.parent, step)))
         atomic_write(self._path, lines)
         with storing(self._path):
             self._file = self._path.open("a", encoding="utf-8")
@@ -110,6 +109,11 @@ def read_metrics(out: Path) -> Iterator[Record]:
             continue
         if isinstance(record, dict) and {"event", "step"} <= record.keys():
             yield record
+
+
+def before(out: Path, step: int) -> Iterator[Record]:
+    """What still holds for a run that goes on behind `step`; nothing for one that begins anew."""
+    return (record for record in read_metrics(out) if step and record["step"] <= step)
 
 
 def record_of(told: Event | Interval) -> Record | None:

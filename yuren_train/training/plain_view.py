@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from yuren_core.i18n import tr
 from yuren_train.training.events import (
@@ -21,6 +20,7 @@ from yuren_train.training.events import (
     Warned,
 )
 from yuren_train.training.intervals import Interval
+from yuren_train.training.metrics import Record
 from yuren_train.training.quantities import brief, clock, duration, gib
 from yuren_train.training.time_left import TimeLeft
 
@@ -41,6 +41,9 @@ class PlainView:
         self._left(told)
         if line := self._line(told):
             self._write(line)
+
+    def remember(self, records: Iterable[Record]) -> None:
+        """Lines have no past."""
 
     def close(self) -> None:
         """There is nothing to leave in order."""
@@ -78,7 +81,7 @@ class PlainView:
         ]
         if interval.mfu is not None:
             parts.append(f"MFU {interval.mfu:.1%}")
-        if (left := self._left.seconds(time.monotonic())) is not None:
+        if (left := self._left.seconds()) is not None:
             parts.append(tr("watch.left", time=clock(left)))
         return "  ".join(parts)
 

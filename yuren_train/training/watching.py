@@ -3,24 +3,27 @@
 
     config.yaml   what the run was told, written once it has begun
     metrics       metrics.jsonl
-    view          lines on stderr
+    view          on stderr: drawn in place in a terminal, lines elsewhere
 
 Rank 0 alone watches. The files are written in a directory that is the run's own: after `Started`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
 
 from yuren_core.paths import atomic_write
+from yuren_train.config import TrainConfig
 from yuren_train.config.settling import Settled
 from yuren_train.training.events import Event, Listener, Started, Stepped
 from yuren_train.training.intervals import Interval, Intervals
-from yuren_train.training.metrics import MetricsFile
+from yuren_train.training.live_view import LiveView
+from yuren_train.training.metrics import MetricsFile, Record, before
 from yuren_train.training.plain_view import PlainView
 
 CONFIG_FILE = "config.yaml"
@@ -30,6 +33,14 @@ class Watcher(Protocol):
     """Told each event and each interval, in order; quick."""
 
     def __call__(self, told: Event | Interval) -> None: ...
+
+
+class View(Watcher, Protocol):
+    """Shows a run to a person."""
+
+    def remember(self, records: Iterable[Record]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @contextmanager
@@ -46,9 +57,9 @@ def watching(settled: Settled) -> Iterator[Listener]:
         StorageError: the run's directory cannot be written.
     """
     metrics = MetricsFile(settled.config.out)
-    view = PlainView(_writer(Console(stderr=True)))
+    view = _view(settled.config)
     try:
-        yield _listener(settled, metrics, view)
+        yield _listener(settled, view, metrics)
     except BaseException as error:
         metrics.fail(type(error).__name__, str(error))
         raise
@@ -57,7 +68,7 @@ def watching(settled: Settled) -> Iterator[Listener]:
         metrics.close()
 
 
-def _listener(settled: Settled, *watchers: Watcher) -> Listener:
+def _listener(settled: Settled, view: View, *watchers: Watcher) -> Listener:
     intervals: Intervals | None = None
 
     def listen(event: Event) -> None:
@@ -66,13 +77,23 @@ def _listener(settled: Settled, *watchers: Watcher) -> Listener:
         if isinstance(event, Started):
             atomic_write(settled.config.out / CONFIG_FILE, settled.text())
             intervals = Intervals(settled.config, settled.shape, event)
+            view.remember(before(settled.config.out, event.step))
         elif isinstance(event, Stepped) and intervals is not None:
             told += filter(None, [intervals.add(event)])
         for one in told:
-            for watcher in watchers:
+            for watcher in (*watchers, view):
                 watcher(one)
 
     return listen
+
+
+def _view(config: TrainConfig) -> View:
+    """A picture where there is a terminal that can show one; lines elsewhere."""
+    console = Console(stderr=True)
+    is_unicode = console.encoding.lower().startswith("utf")
+    if sys.stderr.isatty() and is_unicode and not console.is_dumb_terminal:
+        return LiveView(config, console)
+    return PlainView(_writer(console))
 
 
 def _writer(console: Console) -> Callable[[str], None]:
