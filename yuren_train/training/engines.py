@@ -24,9 +24,11 @@ from yuren_train.config import TrainConfig
 from yuren_train.data.collator import Batch
 from yuren_train.training.learner import Learner
 from yuren_train.training.optimizers import make_optimizer, set_lr
+from yuren_train.training.pieces import pieces
 from yuren_train.training.processes import Processes
 
 _WEIGHTS, _OPTIMIZER = "trained.safetensors", "optimizer.pt"
+_CPU_TOKENS = 1024  # computed at once on a CPU
 _BUCKET = 1 << 25  # fp32 gradients that are summed over the ranks in one call: 128 MiB
 
 
@@ -115,10 +117,14 @@ class LocalEngine:
         """As `Engine` says."""
         if batch is None:
             return torch.zeros((), device=self.processes.device)
-        with self._autocast():
-            loss: Tensor = self.learner(batch.to(self.processes.device, non_blocking=True))
-        (loss / normaliser).backward()
-        return loss.detach()
+        total = torch.zeros((), device=self.processes.device)
+        with self._autocast():  # its copies of the weights serve all pieces
+            for piece in self._pieces(batch):
+                loss: Tensor = self.learner(piece)
+                with torch.autocast(self.processes.device.type, enabled=False):
+                    (loss / normaliser).backward()
+                total += loss.detach()
+        return total
 
     @torch.no_grad()
     def evaluate(self, batch: Batch | None) -> Tensor:
@@ -126,8 +132,7 @@ class LocalEngine:
         if batch is None:
             return torch.zeros((), device=self.processes.device)
         with self._autocast():
-            loss: Tensor = self.learner(batch.to(self.processes.device, non_blocking=True))
-        return loss
+            return torch.stack([self.learner(piece) for piece in self._pieces(batch)]).sum()
 
     def step(self, lr_scale: float) -> tuple[float, float]:
         """As `Engine` says."""
@@ -174,6 +179,12 @@ class LocalEngine:
         """As `Engine` says."""
         with self._autocast():
             yield
+
+    def _pieces(self, batch: Batch) -> Iterator[Batch]:
+        device = self.processes.device
+        if device.type == "cpu":
+            return pieces(batch, _CPU_TOKENS)
+        return iter([batch.to(device, non_blocking=True)])
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self._in_bf16:

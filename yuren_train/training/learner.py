@@ -20,6 +20,7 @@ from transformers import LlamaForCausalLM, LlamaModel
 from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM, merge_image_features
 from yuren_core.model.tokenization import IGNORE_INDEX
 from yuren_train.data.collator import Batch
+from yuren_train.training.cpu_layers import use_cpu_layers
 from yuren_train.training.loss import LossHead
 from yuren_train.training.packed_attention import PACKED, use_packed_attention
 from yuren_train.training.trained_rows import head_of
@@ -41,6 +42,8 @@ class Learner(nn.Module):
         self.model = model
         self.loss_head = LossHead(*head_of(model))
         self.features = features
+        if next(self.language_model.parameters()).device.type == "cpu":
+            use_cpu_layers(self.language_model)
 
     @property
     def language_model(self) -> LlamaForCausalLM:

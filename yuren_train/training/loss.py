@@ -8,6 +8,7 @@ none are computed twice; positions without a label cost nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,8 +17,11 @@ from torch.nn import functional
 
 from yuren_core.model.tokenization import IGNORE_INDEX
 
-_CHUNK_ELEMENTS = 1 << 25
-"""Logits of one chunk: 128 MiB in fp32, and half of it in bf16."""
+_CHUNK_BYTES = 1 << 27
+"""Logits of one chunk, in the dtype of the products: 128 MiB."""
+
+_CPU_SOFTMAX = 1 << 20
+"""Logits that a CPU turns into gradients at once, in fp32: 4 MiB, which its cache holds."""
 
 
 def summed_cross_entropy(
@@ -45,9 +49,9 @@ def summed_cross_entropy(
         fp32, a scalar; gradients reach `hidden`, `head` and `rows`.
     """
     at = (labels != IGNORE_INDEX).nonzero().squeeze(-1)  # (M,)
-    size = chunk or max(1, _CHUNK_ELEMENTS // head.shape[0])
     kind = hidden.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+    size = chunk or max(1, _CHUNK_BYTES // (head.shape[0] * dtype.itemsize))
     with torch.autocast(kind, enabled=False):
         total: Tensor = _SummedCrossEntropy.apply(
             hidden[at], head, labels[at], rows, row_ids, size, dtype
@@ -84,13 +88,16 @@ class _SummedCrossEntropy(torch.autograd.Function):
             logits = functional.linear(piece, weight)  # (m, V)
             if own is not None and row_ids is not None:
                 logits.index_copy_(-1, row_ids, functional.linear(piece, own))
-            log_p = functional.log_softmax(logits, dim=-1, dtype=torch.float32)
-            total -= log_p.gather(-1, wanted).sum()
-            if not (for_hidden or for_head or for_rows):
+            is_learned = for_hidden or for_head or for_rows
+            d_out = logits  # (m, V): the gradients take the place of the logits, row by row
+            for some in _softmax_pieces(logits):
+                log_p = functional.log_softmax(logits[some], dim=-1, dtype=torch.float32)
+                total -= log_p.gather(-1, wanted[some]).sum()
+                if is_learned:
+                    minus_one = torch.full_like(wanted[some], -1, dtype=torch.float32)
+                    d_out[some] = log_p.exp_().scatter_add_(-1, wanted[some], minus_one)
+            if not is_learned:
                 continue
-            d_logits = log_p.exp_()  # softmax - one-hot, in the memory of the log-softmax
-            d_logits.scatter_add_(-1, wanted, torch.full_like(wanted, -1, dtype=torch.float32))
-            d_out = d_logits.to(dtype)  # (m, V)
             if d_rows is not None and own is not None and row_ids is not None:
                 of_rows = d_out.index_select(-1, row_ids)  # (m, R)
                 d_rows += of_rows.t() @ piece
@@ -119,6 +126,13 @@ class _SummedCrossEntropy(torch.autograd.Function):
         )
         del ctx.gradients
         return d_hidden, d_head, None, d_rows, None, None, None
+
+
+def _softmax_pieces(logits: Tensor) -> Iterator[slice]:
+    """Rows of (m, V) that are turned into gradients at once: all of them but on a CPU."""
+    rows, width = logits.shape
+    step = max(1, _CPU_SOFTMAX // width) if logits.device.type == "cpu" else rows
+    return (slice(start, start + step) for start in range(0, rows, step))
 
 
 class LossHead(nn.Module):

@@ -32,6 +32,7 @@ from yuren_core.model.loading import LoadedModel, load_model
 from yuren_core.paths import atomic_directory, atomic_write, storing
 from yuren_core.protocol import Device, LoadMode
 from yuren_train.config import TrainConfig
+from yuren_train.training.cpu_layers import use_plain_layers
 from yuren_train.training.freezing import FreezingTable
 
 PROVENANCE = "provenance.json"
@@ -142,6 +143,7 @@ def _write(
 def _probe(model: nn.Module, ids: Tensor) -> Tensor:
     """Logits (T, V) in fp32 of ids (1, T), by transformers' own attention."""
     inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    use_plain_layers(inner)
     inner.set_attn_implementation("sdpa")
     inner.eval()
     logits: Tensor = inner(input_ids=ids, use_cache=False).logits

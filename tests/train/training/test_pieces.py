@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A batch in pieces is the batch: every sample once, whole, in order."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.train.training.test_packed_attention import SIZES, make_samples
+from yuren_train.data.collator import collate
+from yuren_train.training.pieces import pieces
+
+
+@pytest.mark.parametrize("tokens", [1, 20, 41, 60, 1000])
+def test_every_sample_comes_once_and_whole(tokens: int) -> None:
+    samples = make_samples()
+    batch = collate(samples)
+    parts = list(pieces(batch, tokens))
+    assert [place for part in parts for place in part.places] == list(batch.places)
+    sizes = [size for part in parts for size in part.cu_seqlens.diff().tolist()]
+    assert sizes == list(SIZES)
+    for name in ("input_ids", "labels", "position_ids"):
+        joined = torch.cat([getattr(part, name) for part in parts], dim=1)
+        assert torch.equal(joined, getattr(batch, name))
+    for part in parts:
+        assert part.tokens <= tokens or len(part.places) == 1
+        assert part.cu_seqlens[0] == 0
+        assert part.cu_seqlens[-1] == part.tokens
+        assert part.max_seqlen == part.cu_seqlens.diff().max()
