@@ -116,13 +116,17 @@ class PresetSampling:
         Raises:
             UsageError: a value that cannot be.
         """
-        said = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
-        return replace(base, **said)
+        return replace(base, **{name: getattr(self, name) for name in self.told})
+
+    @property
+    def told(self) -> frozenset[str]:
+        """The names of the values that are said."""
+        return frozenset(f.name for f in fields(self) if getattr(self, f.name) is not None)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is said at all."""
-        return all(getattr(self, f.name) is None for f in fields(self))
+        return not self.told
 
 
 @dataclass(frozen=True, slots=True)

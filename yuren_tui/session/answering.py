@@ -66,7 +66,9 @@ async def write_answer(
             yield Cancelled(0, 0, 0.0, 0.0)
             return
         saved = time.monotonic()
-        stream = link.client.generate(assembly.items, chat.sampling.params)
+        is_another = answer.sibling_count > 1 and not began
+        draw = chat.sampling.varied if is_another else chat.sampling.advised
+        stream = link.client.generate(assembly.items, draw(link.advice))
         async with aclosing(stream) as events:
             async for event in events:
                 _apply(answer, event, link)

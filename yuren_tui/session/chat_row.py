@@ -151,4 +151,6 @@ class ChatRow:
         self._extras = dict(chat.extras)
         self._preset = preset_of(chat.preset)
         self._system_prompt = chat.system_prompt
-        self._sampling = ChatSampling.of(chat.sampling or self._sampling.params, self._extras)
+        self._sampling = ChatSampling.of(
+            chat.sampling or self._sampling.params, self._extras, self._preset.sampling.told
+        )

@@ -4,9 +4,11 @@
 Each value has its own origin, and the first that speaks decides:
 
     what the person typed in this chat  >  the command line  >  the preset  >  the settings
+    >  the model's own advice  >  `SamplingParams`' defaults
 
-and the settings begin with `SamplingParams`' defaults. So another preset never takes back what
-was typed in the chat, and a new chat begins without it.
+So another preset never takes back what was typed in the chat, and a new chat begins without it.
+The settings say what differs from the defaults. The advice is known once a model is ready, so it
+comes in where an answer is asked for.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from yuren_core.sampling_params import SamplingParams
+from yuren_core.sampling_params import NO_ADVICE, SamplingAdvice, SamplingParams
 
 if TYPE_CHECKING:
     from yuren_tui.presets import PresetSampling
 
 _NAMES = frozenset(field.name for field in fields(SamplingParams))
+_DEFAULTS = SamplingParams()
+VARIED_TEMPERATURE = 0.6
 _KEY = "typed_sampling"  # in a chat's extras
 
 
@@ -31,22 +35,30 @@ class ChatSampling:
     Attributes:
         params: what answers are drawn with.
         typed: the names of those that the person typed in this chat.
+        told: the names of those that command line or preset told.
     """
 
     params: SamplingParams
     typed: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, params: SamplingParams, extras: Mapping[str, Any]) -> ChatSampling:
+    def of(
+        cls,
+        params: SamplingParams,
+        extras: Mapping[str, Any],
+        told: frozenset[str] = frozenset(),
+    ) -> ChatSampling:
         """The values of a stored chat.
 
         Args:
             params: as they are stored.
             extras: of the chat; a chat of a yuren that kept no origins has none typed.
+            told: the names of those that its preset tells.
         """
         kept = extras.get(_KEY)
         names = {name for name in kept if isinstance(name, str)} if isinstance(kept, list) else ()
-        return cls(params, _NAMES.intersection(names))
+        return cls(params, _NAMES.intersection(names), told)
 
     @property
     def typed_values(self) -> dict[str, Any]:
@@ -64,13 +76,38 @@ class ChatSampling:
         Raises:
             UsageError: a value that cannot be.
         """
-        return ChatSampling(replace(self.params, **values), self.typed | values.keys())
+        return ChatSampling(replace(self.params, **values), self.typed | values.keys(), self.told)
 
-    def changed_to(self, params: SamplingParams) -> ChatSampling:
-        """The person changes some of all values; those that differ are typed."""
+    def changed_to(
+        self, params: SamplingParams, *, advice: SamplingAdvice = NO_ADVICE
+    ) -> ChatSampling:
+        """The person changes some of all values; those that differ from what held are typed."""
+        held = self.advised(advice)
+        changed = {name: getattr(params, name) for name in _NAMES}
         return self.typing(
-            **{name: value for name in _NAMES if (value := getattr(params, name)) != self[name]}
+            **{name: value for name, value in changed.items() if value != getattr(held, name)}
         )
+
+    def advised(self, advice: SamplingAdvice) -> SamplingParams:
+        """The values with the model's advice where nobody has said anything."""
+        unsaid: dict[str, Any] = {
+            name: value for name, value in advice.values.items() if not self._is_said(name)
+        }
+        return replace(self.params, **unsaid)
+
+    def varied(self, advice: SamplingAdvice) -> SamplingParams:
+        """The same for one more answer to the same question.
+
+        Where the advice alone makes a model greedy it would only repeat itself: such an answer is
+        drawn at a temperature of `VARIED_TEMPERATURE`.
+        """
+        params = self.advised(advice)
+        if params.temperature or self._is_said("temperature"):
+            return params
+        return replace(params, temperature=VARIED_TEMPERATURE)
+
+    def _is_said(self, name: str) -> bool:
+        return name in self.typed or name in self.told or self[name] != getattr(_DEFAULTS, name)
 
     def under(
         self, preset: PresetSampling, *, base: SamplingParams, fixed: Mapping[str, Any]
@@ -83,7 +120,7 @@ class ChatSampling:
             fixed: the command line, by the names of `SamplingParams`.
         """
         params = replace(preset.over(base), **{**fixed, **self.typed_values})
-        return ChatSampling(params, self.typed)
+        return ChatSampling(params, self.typed, preset.told | fixed.keys())
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self.params, name)

@@ -13,6 +13,7 @@ from yuren_core.errors import NoVisionTowerError
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Event, Exited, Failed, Loading, Ready
+from yuren_core.sampling_params import NO_ADVICE, SamplingAdvice
 from yuren_tui.session.values import ModelChoice, ModelState
 
 
@@ -35,6 +36,11 @@ class ModelLink:
         if self.state.ready is not None:
             return self.state.ready.model
         return Path(self.choice.model).name if self.choice else ""
+
+    @property
+    def advice(self) -> SamplingAdvice:
+        """What the makers of the model recommend; nothing before it is ready."""
+        return self.state.ready.sampling if self.state.ready else NO_ADVICE
 
     def check_sight(self, images: Sequence[ImagePart]) -> None:
         """Refuse pictures for a model that is known not to see.

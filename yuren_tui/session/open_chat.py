@@ -100,11 +100,11 @@ class OpenChat:
     @property
     def sampling(self) -> SamplingParams:
         """How answers of this chat are drawn; what is changed here is typed by the person."""
-        return self._chat.sampling.params if self._chat else self.base_sampling
+        return self._chat.sampling.advised(self.link.advice) if self._chat else self.base_sampling
 
     @sampling.setter
     def sampling(self, sampling: SamplingParams) -> None:
-        self.chat.sampling = self.chat.sampling.changed_to(sampling)
+        self.chat.sampling = self.chat.sampling.changed_to(sampling, advice=self.link.advice)
 
     def type_sampling(self, **values: Any) -> None:
         """The person says how answers of this chat are drawn; no preset takes it back.

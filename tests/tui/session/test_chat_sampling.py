@@ -9,9 +9,9 @@ import pytest
 
 from tests.tui.session.conftest import HOST, Start, through
 from yuren_core.errors import UsageError
-from yuren_core.sampling_params import SamplingParams
+from yuren_core.sampling_params import GREEDY, NO_ADVICE, SamplingAdvice, SamplingParams
 from yuren_tui.presets import Preset, PresetSampling, PresetText
-from yuren_tui.session.chat_sampling import ChatSampling
+from yuren_tui.session.chat_sampling import VARIED_TEMPERATURE, ChatSampling
 
 SETTINGS = SamplingParams(temperature=0.3, top_p=0.8, top_k=20, seed=4)
 DUCK = Preset(
@@ -100,3 +100,30 @@ async def test_a_wrong_value_changes_nothing(start: Start) -> None:
         session.type_sampling(temperature=3.0)
     session.use_preset(HOST)
     assert session.sampling.temperature == HOST.sampling.temperature
+
+
+HOT = SamplingAdvice(temperature=0.9, top_p=0.5, min_p=0.05)
+
+
+def test_the_model_s_advice_fills_what_nobody_has_said() -> None:
+    drawn = ChatSampling(SamplingParams()).under(
+        PresetSampling(top_p=0.9), base=SamplingParams(top_k=20), fixed={}
+    )
+    assert drawn.advised(HOT) == SamplingParams(temperature=0.9, top_p=0.9, top_k=20, min_p=0.05)
+    typed = drawn.typing(temperature=0.2)
+    assert typed.advised(HOT).temperature == 0.2
+    assert drawn.advised(NO_ADVICE) == drawn.params
+
+
+def test_a_panel_does_not_type_what_the_model_advises() -> None:
+    drawn = ChatSampling(SamplingParams())
+    seen = drawn.advised(HOT)
+    assert drawn.changed_to(replace(seen, top_k=3), advice=HOT).typed == {"top_k"}
+
+
+def test_another_answer_of_a_model_that_is_greedy_by_advice_differs() -> None:
+    drawn = ChatSampling(SamplingParams())
+    assert drawn.advised(GREEDY).temperature == 0
+    assert drawn.varied(GREEDY).temperature == VARIED_TEMPERATURE
+    assert drawn.typing(temperature=0.0).varied(GREEDY).temperature == 0
+    assert drawn.varied(HOT).temperature == 0.9
