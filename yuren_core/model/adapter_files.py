@@ -17,7 +17,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -69,7 +69,11 @@ def read_adapter(directory: Path) -> Adapter:
     """
     config = _read_json(directory / ADAPTER_CONFIG)
     _refuse_what_is_not_plain(directory / ADAPTER_CONFIG, config)
-    adapter = Adapter(directory, base=config["base_model_name_or_path"])
+    adapter = Adapter(
+        directory,
+        base=config["base_model_name_or_path"],
+        trained_in_4bit=_base_as_trained(directory, "precision") == "4bit",
+    )
     halves: dict[str, dict[str, Tensor]] = {}
     file = directory / ADAPTER_WEIGHTS
     if not file.is_file():
@@ -171,7 +175,7 @@ def find_base(adapter: Adapter, find: Callable[[str], Path]) -> Path:
             break
     else:
         found = _fetch(adapter, find, places)
-    trained_on = _trained_on(adapter.directory)
+    trained_on = _base_as_trained(adapter.directory, "fingerprint")
     if trained_on is not None and trained_on != fingerprint(found):
         raise ModelFormatError(
             tr("error.adapter.other_base", path=adapter.directory, base=found),
@@ -205,11 +209,11 @@ def _fetch(adapter: Adapter, find: Callable[[str], Path], places: list[Path]) ->
         ) from error
 
 
-def _trained_on(directory: Path) -> str | None:
-    """The fingerprint of the base in an adapter's `provenance.json`, where there is one."""
+def _base_as_trained(directory: Path, what: Literal["fingerprint", "precision"]) -> str | None:
+    """What an adapter's `provenance.json` says of its base, where there is one."""
     try:
         raw = json.loads((directory / "provenance.json").read_text(encoding="utf-8"))
-        found = raw["base"]["fingerprint"]
+        found = raw["base"][what]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if isinstance(found, str) else None

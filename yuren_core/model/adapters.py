@@ -3,8 +3,9 @@
 
 The product of the two matrices is added to each weight in fp32, before the weight is cast or
 rounded. Only 4-bit layers keep theirs beside them: the steps of nf4 are coarser than most of
-what was learned, so rounding the sum again would undo it. An adapter is put on whole or not at
-all. Its files are read by `yuren_core.model.adapter_files`.
+what was learned, so rounding the sum again would undo it. An adapter that was trained on 4-bit weights
+meets these in every precision: it has learned to make up for their errors. An adapter is put on
+whole or not at all. Its files are read by `yuren_core.model.adapter_files`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Adapter:
     Attributes:
         directory: where it was read.
         base: `base_model_name_or_path`, as it is written.
+        trained_in_4bit: whether the base was held in 4 bits while this was trained, as far as
+            the adapter says.
         pairs: for each linear layer A (r, K) and B (N, r).
         scales: for each linear layer the factor of B @ A.
         rows: for each matrix, "...weight", the ids (R,) and the rows (R, D) of trained tokens.
@@ -36,6 +39,7 @@ class Adapter:
 
     directory: Path
     base: str
+    trained_in_4bit: bool = False
     pairs: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
     rows: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)

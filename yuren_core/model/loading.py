@@ -118,7 +118,9 @@ def load_model(
     if adapter is None:
         model = load_weights(directory, config, precision, tell)
     else:
-        model = load_adapted(adapter, directory, config, precision, tell)
+        model = load_adapted(
+            adapter, directory, config, precision, tell, dequantized=adapter.trained_in_4bit
+        )
     return LoadedModel(named.name, named, model, chat_tokenizer, tower, precision)
 
 

@@ -206,12 +206,11 @@ def keep_trainable(model: nn.Module) -> None:
             vars(module)["support_avx512bf16_for_cpu"] = False
 
 
-def nf4_and_back(weight: Tensor, precision: Precision) -> Tensor:
-    """What a 4-bit layer computes with in place of `weight`, (N, K) fp32 on the CPU."""
+def nf4_and_back(weight: Tensor, device: torch.device) -> Tensor:
+    """What a 4-bit layer computes with in place of `weight`: (N, K) fp32, on the CPU."""
     import bitsandbytes as bnb
 
-    held = bnb.nn.Params4bit(weight.to(precision.dtype), requires_grad=False, quant_type="nf4").to(
-        precision.device
-    )
+    rounded = weight.to(torch.bfloat16)
+    held = bnb.nn.Params4bit(rounded, requires_grad=False, quant_type="nf4").to(device)
     restored: Tensor = bnb.functional.dequantize_4bit(held.data, held.quant_state)
     return restored.float().cpu()

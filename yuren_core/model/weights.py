@@ -20,7 +20,7 @@ from yuren_core.i18n import tr
 from yuren_core.model.adapters import Adapter
 from yuren_core.model.checkpoint import read_tensors, weight_files
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
-from yuren_core.model.quantization import Precision, load_quantized, replace_linears
+from yuren_core.model.quantization import Precision, load_quantized, nf4_and_back, replace_linears
 from yuren_core.protocol import LoadStage
 
 Progress = Callable[[LoadStage, float | None], None]
@@ -108,7 +108,7 @@ def load_adapted(
     progress: Progress = tell_nobody,
     *,
     keep_apart: bool = False,
-    change: Change = as_it_is,
+    dequantized: bool = False,
 ) -> LlamaForCausalLM:
     """The model of a base with an adapter put on it.
 
@@ -119,19 +119,21 @@ def load_adapted(
         precision: 4-bit keeps the adapter's matrices apart in any case.
         progress: told how it goes.
         keep_apart: leave the base's linear layers as they are, with the matrices beside them.
-        change: what becomes of a tensor of the base before something is added.
+        dequantized: put the base's linear layers through 4 bits before something is added, so
+            that an adapter meets the weights that it knew in training.
 
     Raises:
         ModelFormatError: adapter and base do not fit; else as `load_weights`.
     """
-    apart = keep_apart or precision.scheme == "nf4"
-    model = load_weights(
-        directory,
-        config,
-        precision,
-        progress,
-        lambda name, tensor: adapter.merge(name, change(name, tensor), keep_apart=apart),
-    )
+    is_4bit = precision.scheme == "nf4"
+
+    def change(name: str, tensor: Tensor) -> Tensor:
+        is_linear = ".layers." in name and tensor.ndim == 2
+        if dequantized and is_linear and not is_4bit:
+            tensor = nf4_and_back(tensor, precision.device)
+        return adapter.merge(name, tensor, keep_apart=keep_apart or is_4bit)
+
+    model = load_weights(directory, config, precision, progress, change)
     adapter.attach(model, precision.dtype)
     return model
 

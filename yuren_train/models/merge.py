@@ -10,7 +10,6 @@ time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
 from yuren_core.model.checkpoint import read_config, weight_files, write_model_directory
 from yuren_core.model.loading import find_model, load_tokenizer, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
-from yuren_core.model.quantization import Precision, choose_precision, keep_trainable, nf4_and_back
+from yuren_core.model.quantization import Precision, choose_precision, keep_trainable
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.weights import load_adapted, tell_nobody
 from yuren_core.protocol import Device
@@ -108,7 +107,6 @@ def merge(
     where = choose_precision("bf16", device).device
     plain = Precision(where, dtype_of(base), "none", "bf16")
     in_4bit = Precision(where, torch.bfloat16, "nf4", "4bit")
-    trained_in_4bit = _trained_in(source) == "4bit"
     config = read_config(base)
     own = (source / "tokenizer_config.json").is_file()
     tokenizer = load_tokenizer(source if own else base)
@@ -125,7 +123,7 @@ def merge(
         read_adapter(source),
         base,
         read_config(base),
-        in_4bit if trained_in_4bit else plain,
+        in_4bit if adapter.trained_in_4bit else plain,
         keep_apart=True,
     )
     keep_trainable(model)
@@ -133,12 +131,7 @@ def merge(
     del model
 
     tell("merge")
-
-    def through_4_bits(name: str, tensor: Tensor) -> Tensor:
-        is_linear = ".layers." in name and tensor.ndim == 2
-        return nf4_and_back(tensor, in_4bit) if dequantized and is_linear else tensor
-
-    model = load_adapted(adapter, base, config, plain, change=through_4_bits)
+    model = load_adapted(adapter, base, config, plain, dequantized=dequantized)
     if isinstance(config, MultimodalLlamaConfig) and chat.image_tokens:
         model.config.image_token_id = chat.control_id(IMG_PATCH)
     difference = _difference(logits_of(model, ids), trained)
@@ -167,16 +160,7 @@ def merge(
             "versions": versions(),
         },
     )
-    return Merged(out, base, trained_in_4bit, difference)
-
-
-def _trained_in(directory: Path) -> str:
-    """How an adapter's base was held while it was trained: as ours say, else 16 bits."""
-    try:
-        raw = json.loads((directory / "provenance.json").read_text(encoding="utf-8"))
-        return str(raw["base"]["precision"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "bf16"
+    return Merged(out, base, adapter.trained_in_4bit, difference)
 
 
 def _ids(tokenizer: ChatTokenizer) -> list[int]:

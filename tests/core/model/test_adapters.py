@@ -78,7 +78,7 @@ def adapter(base: Path) -> Path:
 
 @pytest.fixture
 def broken(adapter: Path, tmp_path: Path) -> Path:
-    """A copy of the adapter, to be broken."""
+    """A copy of the adapter, to be broken or changed."""
     return Path(shutil.copytree(adapter, tmp_path / "broken"))
 
 
@@ -124,6 +124,20 @@ def test_4bit_keeps_the_base_s_own_4_bits_and_the_lora_beside_them(
     vars(plain.model)["is_loaded_in_4bit"] = True
     theirs = PeftModel.from_pretrained(plain.model, str(adapter))(input_ids=IDS).logits.float()
     assert torch.cosine_similarity(logits_of(loaded), theirs, dim=-1).min() > 0.999
+
+
+@pytest.mark.parametrize(("mode", "least"), [("bf16", 0.995), ("8bit", 0.99), ("fp32", 0.995)])
+def test_an_adapter_of_qlora_meets_the_weights_that_it_knew_in_every_precision(
+    broken: Path, mode: LoadMode, least: float
+) -> None:
+    provenance = broken / "provenance.json"
+    provenance.write_text(json.dumps({"base": {"precision": "4bit"}}))
+    trained = logits_of(load(broken, "4bit"))
+    near = logits_of(load(broken, mode))
+    provenance.unlink()
+    far = logits_of(load(broken, mode))
+    assert torch.cosine_similarity(near, trained, dim=-1).min() > least
+    assert (near - trained).abs().mean() < 0.2 * (far - trained).abs().mean()
 
 
 def test_rslora_and_bin_files_are_read(base: Path, tmp_path: Path) -> None:
