@@ -3,6 +3,7 @@
 
     config.yaml   what the run was told, written once it has begun
     metrics       metrics.jsonl
+    trackers      TensorBoard, and what `report_to` names
     view          on stderr: drawn in place in a terminal, lines elsewhere
 
 Rank 0 alone watches. The files are written in a directory that is the run's own: after `Started`.
@@ -20,11 +21,12 @@ from rich.console import Console
 from yuren_core.paths import atomic_write
 from yuren_train.config import TrainConfig
 from yuren_train.config.settling import Settled
-from yuren_train.training.events import Event, Listener, Started, Stepped
+from yuren_train.training.events import Event, Listener, Started, Stepped, Warned
 from yuren_train.training.intervals import Interval, Intervals
 from yuren_train.training.live_view import LiveView
 from yuren_train.training.metrics import MetricsFile, Record, before
 from yuren_train.training.plain_view import PlainView
+from yuren_train.training.trackers import Trackers, check_trackers
 
 CONFIG_FILE = "config.yaml"
 
@@ -55,16 +57,20 @@ def watching(settled: Settled) -> Iterator[Listener]:
 
     Raises:
         StorageError: the run's directory cannot be written.
+        UsageError: a tracker that `report_to` names cannot be used.
     """
     metrics = MetricsFile(settled.config.out)
+    check_trackers(settled.config.report_to)
     view = _view(settled.config)
+    trackers = Trackers(settled.config, lambda message: view(Warned(message=message)))
     try:
-        yield _listener(settled, view, metrics)
+        yield _listener(settled, view, metrics, trackers)
     except BaseException as error:
         metrics.fail(type(error).__name__, str(error))
         raise
     finally:
         view.close()
+        trackers.close()
         metrics.close()
 
 
