@@ -173,10 +173,9 @@ def test_a_newer_store_is_refused_with_a_clear_line(home: Path) -> None:
 
 
 def test_a_preset_greets_first_and_speaks_under_its_name(talk: Talk) -> None:
-    terminal = talk("--preset", "fox-teahouse", "--user", "Mei", script=())
+    terminal = talk("--preset", "fox-teahouse", script=())
     screen = terminal.text
     assert "\nHu Jiu: " in screen
-    assert "Mei" in screen
     assert "(1/2)" in screen
     terminal.enter("Good evening")
     terminal.wait_for("Hu Jiu: The capital of France is Paris.\nYou:")
@@ -187,10 +186,11 @@ def test_a_preset_greets_first_and_speaks_under_its_name(talk: Talk) -> None:
         assert (greeting.speaker, answer.speaker) == ("Hu Jiu", "Hu Jiu")
 
 
-def test_a_card_is_a_preset_by_its_file(tmp_path: Path) -> None:
+def test_a_card_is_a_preset_by_its_file(talk: Talk, tmp_path: Path) -> None:
     card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Ana"}}
     card["data"] |= {"description": "Ana is five words long.", "first_mes": "Hi {{user}}!"}  # type: ignore[operator]
     (tmp_path / "ana.json").write_text(json.dumps(card))
+    assert "\nAna: Hi Mei!\n" in talk("--preset", f"{tmp_path}/ana.json", "--user", "Mei").text
     with_it = json.loads(told(f"--preset {tmp_path}/ana.json", "Hello").out)["prompt_tokens"]
     assert with_it > 5 + (2 + 4) + (5 + 4)
     said = chat("--preset", str(tmp_path / "none.json"), "x")

@@ -104,7 +104,9 @@ def test_the_context_is_counted_and_turns_are_pinned(terminal: Terminal) -> None
     typed(terminal, "/pin #7", "Error: there is no message #7", "You:")
 
 
-def test_settings_system_prompt_and_preset_change_in_the_chat(terminal: Terminal) -> None:
+def test_settings_system_prompt_and_preset_change_in_the_chat(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     typed(terminal, "/set top-k 7", "top_k = 7")
     typed(terminal, "/set top_k x", "Error: top_k cannot be x", "You:")
     typed(terminal, "/set colour red", "Error: there is no setting colour", "You:")
@@ -123,7 +125,9 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(terminal: Terminal
     typed(terminal, "/preset poet", "From here on, the model is Poet.")
     typed(terminal, "/set top_k", "top_k = 7", "You:")
     typed(terminal, "/new", "A new conversation begins.\nAssistant: Name me a thing", "(1/2)")
-    typed(terminal, "/preset fox-teahouse", "A new conversation with", "So, Mei:", "(1/2)")
+    typed(terminal, "/preset fox-teahouse", "A new conversation with", "Hu Jiu: ", "(1/2)")
+    (tmp_path / "ana.toml").write_text('name = "Ana"\ngreeting = "So, {{user}}:"\n')
+    typed(terminal, f"/preset {tmp_path}/ana.toml", "A new conversation with Ana", "So, Mei:")
     with Store.open() as store:
         chat = store.chats.get(1)
         assert chat.preset is not None
