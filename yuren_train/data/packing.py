@@ -142,7 +142,7 @@ def _pack(places: NDArray[np.int64], lengths: NDArray[np.int32], max_length: int
             bins[number].append(int(place))
             if not with_room[room]:
                 del rooms[at]
-        if free and not with_room[free]:
+        if not with_room[free]:
             insort(rooms, free)
         with_room[free].append(number)
     return [_Unit(tuple(bin_), int(lengths[bin_].sum())) for bin_ in bins]
