@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Footer, Input, Static
 
@@ -22,6 +22,7 @@ from yuren_core.i18n import tr
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.bindings import bind
 from yuren_tui.screens.base import TranslatedModal
+from yuren_tui.screens.fields import Fields
 from yuren_tui.widgets.safe_input import SafeInput
 
 NAMES = tuple(field.name for field in fields(SamplingParams))
@@ -50,7 +51,7 @@ class SamplingScreen(TranslatedModal[SamplingParams | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="panel") as panel:
             panel.border_title = tr("sampling.title")
-            with VerticalScroll(id="fields", can_focus=False):
+            with Fields(id="fields"):
                 for name in NAMES:
                     with Horizontal(classes="field"):
                         yield Static(Content(tr(f"sampling.{name}")), classes="label")

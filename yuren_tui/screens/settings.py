@@ -15,7 +15,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Footer, Input, Static, TextArea
@@ -25,6 +25,7 @@ from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
 from yuren_tui.sanitize import sanitize
 from yuren_tui.screens.base import TranslatedModal
+from yuren_tui.screens.fields import Fields
 from yuren_tui.settings import (
     ENTRIES,
     TABLES,
@@ -80,7 +81,7 @@ class SettingsScreen(TranslatedModal[Settings | None]):
         with Vertical(id="panel") as panel:
             panel.border_title = tr("settings.head")
             panel.border_subtitle = Content(sanitize(str(self._loaded.path)))
-            with VerticalScroll(id="fields", can_focus=False):
+            with Fields(id="fields"):
                 if self._loaded.faults:
                     faults = "\n".join(str(fault) for fault in self._loaded.faults)
                     yield Static(Content(sanitize(faults)), id="faults")
