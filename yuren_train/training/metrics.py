@@ -67,6 +67,11 @@ class MetricsFile:
         if (record := record_of(told)) is not None:
             self._write(record)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run has, and the file is there."""
+        return self._file is not None
+
     def fail(self, kind: str, message: str) -> None:
         """The run ends without being finished."""
         if self._file is not None:

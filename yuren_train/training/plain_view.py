@@ -22,6 +22,7 @@ from yuren_train.training.events import (
 from yuren_train.training.intervals import Interval
 from yuren_train.training.metrics import Record
 from yuren_train.training.quantities import brief, clock, duration, gib
+from yuren_train.training.report import REPORT
 from yuren_train.training.time_left import TimeLeft
 
 
@@ -105,7 +106,8 @@ def started_line(started: Started) -> str:
 def finished_line(finished: Finished) -> str:
     """Where the model is, and what to do with it."""
     key = "watch.finished" if finished.seconds else "watch.finished_before"
-    return tr(key, out=finished.out, time=clock(finished.seconds))
+    report = finished.out / REPORT
+    return tr(key, out=finished.out, time=clock(finished.seconds), report=report)
 
 
 def one_line(text: str) -> str:

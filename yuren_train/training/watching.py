@@ -3,6 +3,7 @@
 
     config.yaml   what the run was told, written once it has begun
     metrics       metrics.jsonl
+    report        report.md with its curves, at the end whatever that is
     trackers      TensorBoard, and what `report_to` names
     view          on stderr: drawn in place in a terminal, lines elsewhere
 
@@ -18,6 +19,8 @@ from typing import Protocol
 
 from rich.console import Console
 
+from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_core.paths import atomic_write
 from yuren_train.config import TrainConfig
 from yuren_train.config.settling import Settled
@@ -26,6 +29,7 @@ from yuren_train.training.intervals import Interval, Intervals
 from yuren_train.training.live_view import LiveView
 from yuren_train.training.metrics import MetricsFile, Record, before
 from yuren_train.training.plain_view import PlainView
+from yuren_train.training.report import write_report
 from yuren_train.training.trackers import Trackers, check_trackers
 
 CONFIG_FILE = "config.yaml"
@@ -69,6 +73,8 @@ def watching(settled: Settled) -> Iterator[Listener]:
         metrics.fail(type(error).__name__, str(error))
         raise
     finally:
+        if metrics.has_begun:
+            _report(settled, view)
         view.close()
         trackers.close()
         metrics.close()
@@ -91,6 +97,14 @@ def _listener(settled: Settled, view: View, *watchers: Watcher) -> Listener:
                 watcher(one)
 
     return listen
+
+
+def _report(settled: Settled, view: View) -> None:
+    """A page that cannot be written is no reason to call a finished run failed."""
+    try:
+        write_report(settled)
+    except YurenError as error:
+        view(Warned(message=tr("watch.no_report", reason=error.message)))
 
 
 def _view(config: TrainConfig) -> View:
