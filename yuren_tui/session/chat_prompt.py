@@ -32,6 +32,8 @@ class ChatPrompt:
         pinned: places in the history that stay in the context.
         unsaid: messages that are not said yet, for counting; after the history.
         lore_active_at: when lore was last active, by its id.
+        greeting_index: which first message of the preset's it began with, 0 the usual one; None
+            where the person spoke first.
         now: the clock.
     """
 
@@ -44,6 +46,7 @@ class ChatPrompt:
     pinned: frozenset[int] = frozenset()
     unsaid: tuple[Message, ...] = ()
     lore_active_at: Mapping[str, int] = field(default_factory=dict)
+    greeting_index: int | None = None
     now: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
     def assemble(self) -> Assembly:
@@ -60,6 +63,7 @@ class ChatPrompt:
             count_tokens=estimate_tokens,
             system_prompt=self.system_prompt,
             lore_state=LoreState(dict(self.lore_active_at)),
+            greeting_index=self.greeting_index,
         )
 
         def with_pin(item: PromptItem) -> PromptItem:

@@ -124,6 +124,7 @@ class StoredChat(ChatTree):
             unsaid: messages that are not said yet, for counting.
         """
         told = self.told_turns(answer)
+        is_greeted = bool(told) and told[0].role is Role.ASSISTANT
         return ChatPrompt(
             preset=self._preset,
             system_prompt=self._system_prompt,
@@ -134,6 +135,7 @@ class StoredChat(ChatTree):
             pinned=frozenset(place for place, turn in enumerate(told) if turn.is_pinned),
             unsaid=tuple(unsaid),
             lore_active_at=_active_at(self._extras),
+            greeting_index=told[0].sibling_index - 1 if is_greeted else None,
         )
 
     def assemble(self, answer: Turn | None = None, extra: Sequence[Message] = ()) -> Assembly:

@@ -126,6 +126,31 @@ async def test_what_lore_remembers_is_kept_with_the_chat(start: Start) -> None:
     assert again.store.chats.get(1).extras["lore"]
 
 
+async def test_lore_of_one_greeting_is_told_below_that_greeting_alone(start: Start) -> None:
+    entries = tuple(
+        LoreEntry(content=f"@@is_greeting {number}\nLore of {number}.", is_constant=True)
+        for number in (0, 1)
+    )
+    text = PresetText(
+        name="Inn",
+        system="S",
+        greeting="Welcome!",
+        alternate_greetings=("Closed.",),
+        lorebook=Lorebook(entries=entries),
+    )
+    session = start("--echo", preset=Preset("inn", text))
+    session.begin()
+
+    def told() -> list[str]:
+        return [one.text for one in session.chat.assemble().lore.active]
+
+    assert told() == ["Lore of 0."]
+    session.chat.step(session.turns[0].id, 1)
+    assert told() == ["Lore of 1."]
+    await through(session.send("one"))
+    assert told() == ["Lore of 1."]
+
+
 async def test_two_sessions_on_one_store_do_not_disturb_each_other(start: Start) -> None:
     one, two = start("--echo"), start("--echo", "--token-delay", "0.02")
     await asyncio.gather(through(one.send("one")), through(two.send("two words")))
