@@ -78,7 +78,7 @@ class _SummedCrossEntropy(torch.autograd.Function):
         own = None if rows is None else rows.to(dtype)
         total = hidden.new_zeros((), dtype=torch.float32)
         d_hidden = torch.empty_like(hidden) if for_hidden else None
-        d_head = torch.zeros_like(head, dtype=torch.float32) if for_head else None
+        d_head: Tensor | None = None  # fp32
         d_rows = None
         if rows is not None and for_rows:
             d_rows = torch.zeros_like(rows, dtype=torch.float32)
@@ -98,18 +98,19 @@ class _SummedCrossEntropy(torch.autograd.Function):
                     d_out[some] = log_p.exp_().scatter_add_(-1, wanted[some], minus_one)
             if not is_learned:
                 continue
-            if d_rows is not None and own is not None and row_ids is not None:
+            if own is not None and row_ids is not None:
                 of_rows = d_out.index_select(-1, row_ids)  # (m, R)
-                d_rows += of_rows.t() @ piece
-                if d_hidden is not None:
-                    d_hidden[part] = of_rows @ own
-            if row_ids is not None:
                 d_out.index_fill_(-1, row_ids, 0)
+                if d_rows is not None:
+                    d_rows += of_rows.t() @ piece
             if d_hidden is not None:
                 product = d_out @ weight
-                d_hidden[part] = product if own is None else product + d_hidden[part]
-            if d_head is not None:
-                d_head += d_out.t() @ piece
+                d_hidden[part] = product if own is None else product.addmm_(of_rows, own)
+            if for_head:
+                product = (d_out.t() @ piece).float()
+                d_head = product if d_head is None else d_head.add_(product)
+        if for_head and d_head is None:  # nothing to learn
+            d_head = torch.zeros_like(head)
         # Not saved for backward: they are nobody's inputs, and are used up in place.
         ctx.gradients = (
             d_hidden,

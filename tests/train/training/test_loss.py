@@ -39,17 +39,19 @@ def test_value_and_gradients_are_those_of_torch(chunk: int) -> None:
         torch.testing.assert_close(found, right)
 
 
-def test_rows_stand_in_for_rows_of_a_frozen_head() -> None:
+@pytest.mark.parametrize("learned", [True, False])
+def test_rows_stand_in_for_rows_of_a_frozen_head(learned: bool) -> None:
     hidden, head, labels = _problem()
     ids = torch.tensor([3, 17, 49])
     labels[labels.ne(IGNORE_INDEX).nonzero()[:3].squeeze(-1)] = ids
-    rows = torch.randn(3, D).requires_grad_()
+    rows = torch.randn(3, D).requires_grad_(learned)
+    inputs = (hidden, rows) if learned else (hidden,)
     frozen = head.detach()
     whole = frozen.index_copy(0, ids, rows)
-    wanted = torch.autograd.grad(_plain(hidden, whole, labels), (hidden, rows))
+    wanted = torch.autograd.grad(_plain(hidden, whole, labels), inputs)
     loss = summed_cross_entropy(hidden, frozen, labels, rows=rows, row_ids=ids, chunk=4)
     torch.testing.assert_close(loss, _plain(hidden, whole, labels))
-    for found, right in zip(torch.autograd.grad(loss, (hidden, rows)), wanted, strict=True):
+    for found, right in zip(torch.autograd.grad(loss, inputs), wanted, strict=True):
         torch.testing.assert_close(found, right)
 
 
