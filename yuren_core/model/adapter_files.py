@@ -223,10 +223,12 @@ def fingerprint(directory: Path) -> str:
     """What tells one model's weights from another's without reading them all.
 
     Returns:
-        sha256, in hex, over the size of each weight file and pieces evenly spread over it.
+        sha256, in hex, over the size of each weight file and pieces evenly spread over it; of an
+        adapter, over its own weights.
     """
     digest = hashlib.sha256()
-    for file in weight_files(directory):
+    is_whole = not is_adapter(directory)
+    for file in weight_files(directory) if is_whole else directory.glob("adapter_model.*"):
         size = file.stat().st_size
         digest.update(f"{size}\n".encode())
         with file.open("rb") as stream:

@@ -3,9 +3,9 @@
 
 The product of the two matrices is added to each weight in fp32, before the weight is cast or
 rounded. Only 4-bit layers keep theirs beside them: the steps of nf4 are coarser than most of
-what was learned, so rounding the sum again would undo it. An adapter that was trained on 4-bit weights
-meets these in every precision: it has learned to make up for their errors. An adapter is put on
-whole or not at all. Its files are read by `yuren_core.model.adapter_files`.
+what was learned, so rounding the sum again would undo it. An adapter that was trained on 4-bit
+weights meets these in every precision: it has learned to make up for their errors. An adapter
+is put on whole or not at all. Its files are read by `yuren_core.model.adapter_files`.
 """
 
 from __future__ import annotations

@@ -20,10 +20,11 @@ from transformers import LlamaForCausalLM
 from yuren_core.chatml import PAD
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
-from yuren_core.model.loading import LoadedModel, load_model
+from yuren_core.model.adapter_files import is_adapter
+from yuren_core.model.loading import LoadedModel, find_model, load_model
 from yuren_core.model.quantization import keep_trainable
 from yuren_core.model.tokenization import ChatTokenizer
-from yuren_core.model.weights import Progress
+from yuren_core.model.weights import Progress, tell_nobody
 from yuren_core.protocol import Device, LoadMode
 from yuren_train.config import TrainConfig
 from yuren_train.training.trained_rows import ADAPTER, look_rows_up
@@ -51,8 +52,12 @@ def load_base(
         progress: told how it goes.
 
     Raises:
-        ModelError, DownloadError, UsageError: as `load_model` says.
+        UsageError: a LoRA on an adapter, which first has to become a model.
+        ModelError, DownloadError: as `load_model` says.
     """
+    directory = find_model(config.model, progress or tell_nobody)
+    if config.method != "full" and is_adapter(directory):
+        raise UsageError(tr("error.lora.adapter", path=directory), tr("error.lora.adapter_hint"))
     loaded = load_model(config.model, load=load_mode(config), device=device, progress=progress)
     keep_trainable(loaded.model)
     return loaded

@@ -17,21 +17,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import PeftModel, get_peft_model_state_dict
-from safetensors.torch import load_file
+from peft import PeftModel
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
 from yuren_core import __version__
-from yuren_core.chatml import chat_template
 from yuren_core.errors import StorageError
 from yuren_core.i18n import tr
-from yuren_core.model.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, fingerprint
+from yuren_core.model.adapter_files import ADAPTER_CONFIG, fingerprint
 from yuren_core.model.checkpoint import write_model_directory
 from yuren_core.model.loading import LoadedModel, load_model
-from yuren_core.paths import atomic_directory, atomic_write, storing
+from yuren_core.paths import atomic_write, storing
 from yuren_core.protocol import Device, LoadMode
 from yuren_train.config import TrainConfig
+from yuren_train.training.adapter_saving import save_adapter
 from yuren_train.training.cpu_layers import use_plain_layers
 from yuren_train.training.freezing import FreezingTable
 
@@ -123,9 +122,9 @@ def _write(
     draft = config.out / _DRAFT
     shutil.rmtree(draft, ignore_errors=True)
     base = {"name": config.model, "fingerprint": fingerprint(loaded.path)}
-    told = {"yuren": __version__, "base": base, **provenance}
+    told = json.loads(_json({"yuren": __version__, "base": base, **provenance}))
     if isinstance(model, PeftModel):
-        _write_adapter(draft, model, loaded, told)
+        save_adapter(draft, model, base=loaded, ref=config.model, provenance=told)
     else:
         assert isinstance(model, LlamaForCausalLM)
         write_model_directory(
@@ -134,7 +133,7 @@ def _write(
             tokenizer=loaded.tokenizer.tokenizer,
             image_tokens=loaded.tokenizer.image_tokens,
             vision_tower=loaded.vision_tower,
-            provenance=json.loads(_json(told)),
+            provenance=told,
         )
     _move_in(draft, config.out)
 
@@ -152,37 +151,6 @@ def _probe(model: nn.Module, ids: Tensor) -> Tensor:
 
 def _kind(device: torch.device) -> Device:
     return "cuda" if device.type == "cuda" else "mps" if device.type == "mps" else "cpu"
-
-
-def _write_adapter(
-    target: Path, model: PeftModel, loaded: LoadedModel, provenance: dict[str, Any]
-) -> None:
-    tokenizer = loaded.tokenizer.tokenizer
-    tokenizer.chat_template = chat_template(loaded.tokenizer.image_tokens)
-    with atomic_directory(target) as draft, storing(target):
-        for adapter in model.peft_config.values():
-            adapter.base_model_name_or_path = str(loaded.path.resolve())
-        model.save_pretrained(str(draft), save_embedding_layers=False)
-        _read_back(draft / ADAPTER_WEIGHTS, model)
-        tokenizer.save_pretrained(draft)
-        (draft / "README.md").unlink(missing_ok=True)  # PEFT's form, with nothing filled in
-        (draft / PROVENANCE).write_text(_json(provenance), encoding="utf-8")
-        for file in draft.glob("*.safetensors"):  # safetensors makes them private
-            file.chmod((draft / PROVENANCE).stat().st_mode)
-
-
-def _read_back(file: Path, model: PeftModel) -> None:
-    written = get_peft_model_state_dict(model, save_embedding_layers=False)
-    read = load_file(file)
-    for name in {*written, *read}:
-        if name not in written or name not in read:
-            raise StorageError(
-                tr("error.checkpoint.unwritten", name=name), tr("error.checkpoint.try_again")
-            )
-        if not torch.equal(read[name], written[name].cpu()):
-            raise StorageError(
-                tr("error.checkpoint.read_back", name=name), tr("error.checkpoint.try_again")
-            )
 
 
 def _move_in(draft: Path, out: Path) -> None:

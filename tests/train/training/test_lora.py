@@ -196,6 +196,14 @@ def test_the_seed_decides_the_start_and_nothing_else_is_drawn(config: Config) ->
     assert not all(torch.equal(one[name], three[name]) for name in one)
 
 
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_a_lora_on_an_adapter_is_refused(config: Config, tmp_path: Path, method: Method) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UsageError, match="is an adapter itself") as caught:
+        load_base(config(method, model=str(tmp_path)), device="cpu")
+    assert "yuren-train merge" in caught.value.hint
+
+
 def test_a_target_that_is_not_there_is_named(config: Config) -> None:
     with pytest.raises(UsageError, match="W_pack") as caught:
         prepared(config(lora_targets=("q_proj", "W_pack")))
