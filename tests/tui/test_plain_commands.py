@@ -145,6 +145,10 @@ def test_files_go_out_and_come_in(terminal: Terminal, tmp_path: Path) -> None:
     typed(terminal, "What is it?", "Assistant: What is it?")
     typed(terminal, f"/export {tmp_path}/out.md", "Written: ", "out.md")
     typed(terminal, f"/export json {tmp_path}/out.backup", "out.backup\nYou:")
+    typed(
+        *(terminal, f"/export markdown {tmp_path}/out.backup", "out (2).backup"),
+        "out.backup was there already and stays as it was.",
+    )
     typed(terminal, f"/export {tmp_path}/out.xyz", "Error: the suffix", "You:")
     typed(
         terminal, f"/import {tmp_path}/out.backup", "0 chats were taken in; 1 were there already."

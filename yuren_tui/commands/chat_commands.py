@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from yuren_core.errors import UsageError
@@ -72,22 +73,27 @@ async def _delete(host: CommandHost, argument: str) -> Undoable:
 async def _export(host: CommandHost, argument: str) -> None:
     from yuren_tui.chat_tasks import format_of
     from yuren_tui.session.telling import system_told
-    from yuren_tui.store.transfer import SUFFIXES, export_chats
+    from yuren_tui.store.transfer import SUFFIXES, export_chats, free_path
 
     word, _blank, rest = argument.partition(" ")
     file = _path(rest if word in SUFFIXES else argument)
     wanted = word if word in SUFFIXES else format_of(file)
-    result = export_chats(host.session.store, [_kept(host)], file, wanted, told=system_told)
+    free = await asyncio.to_thread(free_path, file)
+    result = await asyncio.to_thread(
+        export_chats, host.session.store, [_kept(host)], free, wanted, told=system_told
+    )
     lines = [tr("commands.exported", path=result.path), *result.notes]
+    if free != file:
+        lines.append(tr("commands.export_beside", name=file.name))
     for line in lines:
         host.say(line)
 
 
 async def _import(host: CommandHost, argument: str) -> None:
     from yuren_tui.chat_tasks import import_lines
-    from yuren_tui.store.transfer import import_file
+    from yuren_tui.importing import import_chats
 
-    report = import_file(host.session.store, _path(argument))
+    report = await import_chats(host.session.store, _path(argument), host.say)
     lines = import_lines(report)
     lines += [tr("commands.imported_chat", id=chat_id) for chat_id in report.imported[:20]]
     host.show("\n".join(lines))

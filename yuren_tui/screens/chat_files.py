@@ -98,14 +98,14 @@ class ChatFiles(TranslatedModal[ResultType]):
     @work(group="ask", exclusive=True)
     async def action_import(self) -> None:
         """Read chats from a file."""
-        from yuren_tui.store.transfer import import_file
+        from yuren_tui.importing import import_chats
 
         asked = AskLine(tr("chats.import"), "", hint=tr("chats.import_hint"))
         path = await self.app.push_screen_wait(asked)
         if not path:
             return
         try:
-            report = await asyncio.to_thread(import_file, self.store, resolve_path(path))
+            report = await import_chats(self.store, resolve_path(path), self._tell_shortly)
         except YurenError as error:
             self.complain(error)
             return
@@ -125,6 +125,9 @@ class ChatFiles(TranslatedModal[ResultType]):
     def _tell(self, words: str, *, is_warning: bool = False) -> None:
         severity = "warning" if is_warning else "information"
         self.notify(sanitize(words), severity=severity, markup=False, timeout=_TOAST_S)  # type: ignore[arg-type]
+
+    def _tell_shortly(self, words: str) -> None:
+        self.app.notify(sanitize(words), markup=False)
 
     def _did(self, change: Callable[[int], object], chat_id: int) -> bool:
         """Change a chat; where that fails, say why."""

@@ -20,7 +20,7 @@ from yuren_core.i18n import use_language
 from yuren_core.messages import Role
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.store import Store
-from yuren_tui.store.transfer import export_chats, import_file
+from yuren_tui.store.transfer import export_chats, free_path, import_file
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, PictureRecord
 from yuren_tui.store.transfer.storing import insert_record, read_record
 
@@ -55,6 +55,14 @@ def make_chat(store: Store, picture: Path) -> int:
     store.messages.select(answer.id)
     store.chats.rename(chat_id, "Cats # and [dogs]")
     return chat_id
+
+
+def test_a_free_path_is_one_that_nothing_has(tmp_path: Path) -> None:
+    asked = tmp_path / "a chat.md"
+    assert free_path(asked) == asked
+    asked.write_text("")
+    (tmp_path / "a chat (2).md").symlink_to(tmp_path / "nowhere")
+    assert free_path(asked) == tmp_path / "a chat (3).md"
 
 
 def test_json_is_read_back_equal_on_another_machine(

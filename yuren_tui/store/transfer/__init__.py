@@ -8,6 +8,7 @@ from yuren_tui.store.transfer.exporting import (
     ExportFormat,
     ExportResult,
     export_chats,
+    free_path,
 )
 from yuren_tui.store.transfer.importing import ImportReport, Progress, import_file
 from yuren_tui.store.transfer.reading import Limits
@@ -20,5 +21,6 @@ __all__ = [
     "Limits",
     "Progress",
     "export_chats",
+    "free_path",
     "import_file",
 ]

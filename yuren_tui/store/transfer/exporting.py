@@ -9,9 +9,11 @@ that document and directory can be moved together. In our JSON they are inside.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -87,6 +89,17 @@ def export_chats(
     pictures = _copy_pictures(path, records, names)
     atomic_write(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     return ExportResult(path, pictures, len(rows), tuple(notes))
+
+
+def free_path(path: Path) -> Path:
+    """Where nothing would be written over: the path itself, else the first of "name (2)",
+    "name (3)" and so on that nothing has."""
+    return next(place for place in _places(path) if not os.path.lexists(place))
+
+
+def _places(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_stem(f"{path.stem} ({number})") for number in count(2))
 
 
 def _training(
