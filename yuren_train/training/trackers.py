@@ -12,11 +12,15 @@ import importlib.util
 import logging
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
+from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
@@ -71,10 +75,21 @@ def check_trackers(names: Sequence[str]) -> None:
                 tr("error.tracker.absent", name=name),
                 tr("error.tracker.absent_hint", package=_PACKAGES[name]),
             )
-    if "wandb" in names and os.environ.get("WANDB_MODE") not in ("offline", "disabled"):
-        wandb: Any = importlib.import_module("wandb")
-        if not wandb.api.api_key:
-            raise UsageError(tr("error.tracker.wandb_key"), tr("error.tracker.wandb_key_hint"))
+    if "wandb" in names and not _wandb_may_log():
+        raise UsageError(tr("error.tracker.wandb_key"), tr("error.tracker.wandb_key_hint"))
+
+
+def _wandb_may_log() -> bool:
+    """Whether wandb stays offline or finds a key; otherwise it would ask for one in the middle."""
+    if os.environ.get("WANDB_MODE") in ("offline", "dryrun", "disabled"):
+        return True
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    url = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+    try:
+        return urlsplit(url).hostname in netrc(os.environ.get("NETRC")).hosts
+    except (OSError, NetrcParseError):
+        return False
 
 
 class Trackers:
@@ -89,16 +104,16 @@ class Trackers:
         self._config = config
         self._warn = warn
         self._queue: queue.SimpleQueue[_Values | None] = queue.SimpleQueue()
+        self._trackers: dict[str, _Tracker] = {}
         self._thread: threading.Thread | None = None
 
     def __call__(self, told: Event | Interval) -> None:
         """Hand on what is told."""
         match told:
             case Started():
-                trackers = dict(self._open(told))
-                self._thread = threading.Thread(
-                    target=self._run, args=(trackers,), name="trackers", daemon=True
-                )
+                with redirect_stdout(sys.stderr):
+                    self._trackers = dict(self._open(told))
+                self._thread = threading.Thread(target=self._run, name="trackers", daemon=True)
                 self._thread.start()
             case Interval():
                 numbers = {
@@ -116,9 +131,16 @@ class Trackers:
 
     def close(self) -> None:
         """Let them send what they have."""
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(_PATIENCE)
+        if self._thread is None:
+            return
+        self._queue.put(None)
+        self._thread.join(_PATIENCE)
+        with redirect_stdout(sys.stderr):  # and in this thread: swanlab sets signal handlers back
+            for name, tracker in self._trackers.items():
+                try:
+                    tracker.close()
+                except Exception as error:  # noqa: BLE001 - of a foreign package
+                    self._fail(name, error)
 
     def _open(self, started: Started) -> list[tuple[str, _Tracker]]:
         names = dict.fromkeys((TENSORBOARD, *self._config.report_to))
@@ -133,22 +155,17 @@ class Trackers:
                 self._fail(name, error)
         return opened
 
-    def _run(self, trackers: dict[str, _Tracker]) -> None:
+    def _run(self) -> None:
         while (values := self._queue.get()) is not None:
-            for name, tracker in list(trackers.items()):
+            for name, tracker in list(self._trackers.items()):
                 try:
                     tracker.log(values)
                 except Exception as error:  # noqa: BLE001 - likewise
-                    del trackers[name]
+                    del self._trackers[name]
                     self._fail(name, error)
-        for name, tracker in trackers.items():
-            try:
-                tracker.close()
-            except Exception as error:  # noqa: BLE001 - likewise
-                self._fail(name, error)
 
     def _fail(self, name: str, error: Exception) -> None:
-        _log.warning("tracker %s failed", name, exc_info=error)
+        _log.info("tracker %s failed", name, exc_info=error)
         reason = str(error) or type(error).__name__
         self._warn(tr("watch.tracker_failed", name=name, reason=reason))
 
@@ -181,7 +198,11 @@ class _Accelerate:
         config = started.config
         called = config.run_name or config.out.name
         options: dict[str, dict[str, Any]] = {
-            "wandb": {"name": called, "dir": str(config.out)},
+            "wandb": {
+                "name": called,
+                "dir": str(config.out),
+                "settings": {"console": "off", "quiet": True},  # the terminal is ours
+            },
             "swanlab": {"experiment_name": called, "logdir": str(config.out / "swanlog")},
             "trackio": {"name": called},
         }
