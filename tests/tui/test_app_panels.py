@@ -13,6 +13,7 @@ from yuren_core import starter
 from yuren_core.errors import DownloadError, UsageError
 from yuren_core.sampling_params import SamplingParams
 from yuren_core.starter import StarterProgress
+from yuren_tui.presets import Preset, PresetSampling, PresetText
 from yuren_tui.screens.sampling import NAMES, SamplingScreen, as_text, from_text
 
 
@@ -49,6 +50,27 @@ async def test_sampling_is_taken(tmp_path: Path) -> None:
         assert chat.session.sampling == SamplingParams(
             temperature=0.0, seed=7, stop=("\n\n", "###")
         )
+
+
+async def test_what_was_typed_is_let_go_for_what_the_preset_says(tmp_path: Path) -> None:
+    poet = Preset("poet", PresetText(name="Poet"), sampling=PresetSampling(temperature=1.1))
+    terse = Preset("terse", PresetText(name="Terse"), sampling=PresetSampling(temperature=0.3))
+    async with running(tmp_path / "log", preset=poet) as chat:
+        await chat.open()
+        chat.session.type_sampling(temperature=0.9, top_k=5)
+        await chat.pilot.press("f2", "ctrl+r", "escape")
+        await chat.until(lambda: chat.app.screen is chat.chat)
+        assert chat.session.sampling == SamplingParams(temperature=0.9, top_k=5)
+        await chat.pilot.press("f2")
+        await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
+        await chat.pilot.press("ctrl+r")
+        assert chat.app.screen.query_one("#temperature", Input).value == "1.1"
+        chat.app.screen.query_one("#seed", Input).value = "7"
+        await chat.pilot.press("ctrl+s")
+        await chat.until(lambda: chat.app.screen is chat.chat)
+        assert chat.session.sampling == SamplingParams(temperature=1.1, seed=7)
+        chat.session.use_preset(terse)
+        assert chat.session.sampling == SamplingParams(temperature=0.3, seed=7)
 
 
 async def test_a_wrong_value_is_said_beside_its_field_and_not_taken(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from textual.widgets import TextArea
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
-from yuren_core.sampling_params import SamplingParams
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
 from yuren_tui.garbage import IdleCollector
@@ -150,13 +149,21 @@ class ChatScreen(FollowingScreen):
 
     def action_sampling(self) -> None:
         """Set how answers are drawn."""
-        from yuren_tui.screens.sampling import SamplingScreen
+        from yuren_tui.screens.sampling import ChosenSampling, SamplingScreen
 
-        def taken(sampling: SamplingParams | None) -> None:
-            if sampling is not None:
-                self._session.sampling = sampling
+        session = self._session
 
-        self.app.push_screen(SamplingScreen(self._session.sampling), taken)
+        def taken(chosen: ChosenSampling | None) -> None:
+            if chosen is None:
+                return
+            try:
+                if chosen.forgets_typed:
+                    session.forget_typed_sampling()
+                session.sampling = chosen.params
+            except YurenError as error:
+                self.complain(error)
+
+        self.app.push_screen(SamplingScreen(session.sampling, session.untyped_sampling), taken)
 
     def action_page_up(self) -> None:
         """Scroll the transcript a page up."""

@@ -2,12 +2,14 @@
 """How answers are drawn: every value of `SamplingParams`, checked as it is typed.
 
 A value that cannot be is shown beside its field and is not taken; nothing is taken before Save.
+The way back is to what holds where the person has typed nothing: that is forgotten, so another
+preset has its say again.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from textual import on
@@ -28,11 +30,25 @@ from yuren_tui.widgets.safe_input import SafeInput
 NAMES = tuple(field.name for field in fields(SamplingParams))
 
 
-class SamplingScreen(TranslatedModal[SamplingParams | None]):
-    """The panel; its result is what to use from now on, None for no change.
+@dataclass(frozen=True, slots=True)
+class ChosenSampling:
+    """What to use from now on.
+
+    Attributes:
+        params: all values.
+        forgets_typed: whether the person let go of what they had typed, before these.
+    """
+
+    params: SamplingParams
+    forgets_typed: bool = False
+
+
+class SamplingScreen(TranslatedModal[ChosenSampling | None]):
+    """The panel; its result is None for no change.
 
     Args:
         sampling: the values to begin with.
+        untyped: what they would be had the person typed none.
     """
 
     CSS_PATH = "sampling.tcss"
@@ -44,9 +60,11 @@ class SamplingScreen(TranslatedModal[SamplingParams | None]):
         bind("down", "app.focus_next", "sampling.next"),
     ]
 
-    def __init__(self, sampling: SamplingParams) -> None:
+    def __init__(self, sampling: SamplingParams, untyped: SamplingParams) -> None:
         super().__init__()
         self._values = sampling
+        self._untyped = untyped
+        self._forgets_typed = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="panel") as panel:
@@ -93,12 +111,13 @@ class SamplingScreen(TranslatedModal[SamplingParams | None]):
         if wrong:
             wrong[0].focus()
         else:
-            self.dismiss(self._values)
+            self.dismiss(ChosenSampling(self._values, self._forgets_typed))
 
     def action_reset(self) -> None:
-        """Show the values that yuren begins with."""
+        """Show the values that hold without what the person typed."""
+        self._forgets_typed = True
         for name in NAMES:
-            self.query_one(f"#{name}", Input).value = as_text(getattr(SamplingParams(), name))
+            self.query_one(f"#{name}", Input).value = as_text(getattr(self._untyped, name))
 
     def _check(self, field: Input) -> bool:
         """Take a field's value where it can be; mark the field where it cannot."""

@@ -86,6 +86,14 @@ class ChatRow:
         if self._id is not None:
             self._store().chats.update(self._id, sampling=sampling.params, extras=self._extras)
 
+    def untyped_sampling(self, base: SamplingParams) -> ChatSampling:
+        """How answers would be drawn had the person typed nothing here.
+
+        Args:
+            base: sampling before what the preset says of it.
+        """
+        return self._sampling.untyped(self._preset.sampling, base=base, fixed=self._fixed_sampling)
+
     @property
     def speaker(self) -> str:
         """The character's name; empty where nobody is played."""

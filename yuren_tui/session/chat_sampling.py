@@ -88,6 +88,12 @@ class ChatSampling:
             **{name: value for name, value in changed.items() if value != getattr(held, name)}
         )
 
+    def untyped(
+        self, preset: PresetSampling, *, base: SamplingParams, fixed: Mapping[str, Any]
+    ) -> ChatSampling:
+        """The values as they would be had the person typed none; arguments as `under`."""
+        return replace(self, typed=frozenset()).under(preset, base=base, fixed=fixed)
+
     def advised(self, advice: SamplingAdvice) -> SamplingParams:
         """The values with the model's advice where nobody has said anything."""
         unsaid: dict[str, Any] = {

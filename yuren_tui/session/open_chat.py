@@ -117,6 +117,15 @@ class OpenChat:
         """
         self.chat.sampling = self.chat.sampling.typing(**values)
 
+    @property
+    def untyped_sampling(self) -> SamplingParams:
+        """How answers would be drawn had the person typed nothing in this chat."""
+        return self.chat.untyped_sampling(self.base_sampling).advised(self.link.advice)
+
+    def forget_typed_sampling(self) -> None:
+        """Let preset, settings and model decide again how answers of this chat are drawn."""
+        self.chat.sampling = self.chat.untyped_sampling(self.base_sampling)
+
     # ------------------------------------------------------------ another one
 
     def new_chat(self, preset: Preset | None = None) -> None:
