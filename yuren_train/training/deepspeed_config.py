@@ -37,7 +37,7 @@ def deepspeed_settings(config: TrainConfig, world: int) -> Settings:
     """
     path = config.deepspeed or _shipped(config)
     given = _read(path)
-    wanted = _wanted(config, world)
+    wanted = _wanted(config, world, zero_stage(given))
     if conflicts := list(_conflicts(given, wanted)):
         raise UsageError(
             tr("error.deepspeed.overrides", path=path, conflicts="\n  ".join(conflicts)),
@@ -85,9 +85,10 @@ def _unreadable(path: Path, reason: str) -> UsageError:
     )
 
 
-def _wanted(config: TrainConfig, world: int) -> Settings:
-    in_bf16 = config.dtype == "bf16"
-    wanted: Settings = {
+def _wanted(config: TrainConfig, world: int, stage: int) -> Settings:
+    # At stage 0 DeepSpeed's bf16 has no fp32 sums: there the weights are fp32, under autocast.
+    in_bf16 = config.dtype == "bf16" and stage > 0
+    return {
         "train_micro_batch_size_per_gpu": config.batch_size,
         "gradient_accumulation_steps": config.grad_accum,
         "train_batch_size": config.batch_size * config.grad_accum * world,
@@ -95,7 +96,6 @@ def _wanted(config: TrainConfig, world: int) -> Settings:
         "bf16": {"enabled": in_bf16},
         "fp16": {"enabled": False},
     }
-    return wanted
 
 
 _OURS: Settings = {

@@ -72,8 +72,8 @@ class DeepSpeedEngine:
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
             model=learner, optimizer=_optimizer(learner, config, settings), config=settings
         )
-        # In fp32 at stage 0, DeepSpeed clips without telling the norm.
-        self._tells_norm = self._stage > 0 or config.dtype == "bf16"
+        self._tells_norm = self._stage > 0  # at stage 0 DeepSpeed clips without telling
+        self._needs_autocast = self._stage == 0 and config.dtype == "bf16"
         self._has_pending = False
         _restore_rotary(learner, processes.device)
 
@@ -81,7 +81,8 @@ class DeepSpeedEngine:
         """As `Engine` says."""
         if self._has_pending:
             self._engine.step()  # no step of the optimizer yet: it only counts
-        loss: Tensor = self._engine(self._own(batch))
+        with self.answering():
+            loss: Tensor = self._engine(self._own(batch))
         # DeepSpeed takes the mean over the ranks; the loss is a sum over all of them.
         scaled = loss * (self.processes.world / normaliser)
         self._engine.backward(scaled, scale_wrt_gas=False)
@@ -91,7 +92,8 @@ class DeepSpeedEngine:
     @torch.no_grad()
     def evaluate(self, batch: Batch | None) -> Tensor:
         """As `Engine` says."""
-        loss: Tensor = self._engine(self._own(batch))
+        with self.answering():
+            loss: Tensor = self._engine(self._own(batch))
         return loss
 
     def step(self, lr_scale: float) -> tuple[float, float]:
@@ -138,7 +140,10 @@ class DeepSpeedEngine:
     @contextmanager
     def answering(self) -> Iterator[None]:
         """As `Engine` says."""
-        yield
+        with torch.autocast(
+            self.processes.device.type, torch.bfloat16, enabled=self._needs_autocast
+        ):
+            yield
 
     def _plain_norm(self) -> Tensor:
         """The norm of gradients that are summed already and not parted."""
