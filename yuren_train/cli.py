@@ -48,6 +48,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "merge": LazyCommand(
         "yuren_train.commands.merge:merge", "Make one model of an adapter and its base."
     ),
+    "estimate": LazyCommand(
+        "yuren_train.commands.estimate:estimate", "Say how much memory a run would take."
+    ),
+    "runs": LazyCommand("yuren_train.commands.runs:runs", "List runs, and how they stand."),
+    "plot": LazyCommand("yuren_train.commands.plot:plot", "Draw the curves of runs."),
 }
 """Every command of `yuren-train`, in the order in which one uses them."""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,14 @@ class ModelShape:
         """Of the two matrices beside each target of every layer."""
         pairs = (self.projections[name] for name in targets if name in self.projections)
         return self.layers * sum(rank * (rows + columns) for rows, columns in pairs)
+
+
+REFERENCE_SHAPES: Mapping[str, ModelShape] = {
+    # SmolLM2-135M, baichuan-7B, LLaMA-13B, LLaMA-33B and LLaMA-2-70B, as their configs say.
+    "135M": ModelShape(576, 1536, 30, 9, 3, 64, 49152, True, 8192),
+    "7B": ModelShape(4096, 11008, 32, 32, 32, 128, 64000, False, 4096),
+    "13B": ModelShape(5120, 13824, 40, 40, 40, 128, 32000, False, 4096),
+    "33B": ModelShape(6656, 17920, 60, 52, 52, 128, 32000, False, 2048),
+    "70B": ModelShape(8192, 28672, 80, 64, 8, 128, 32000, False, 4096),
+}
+"""Shapes that people ask about before they have the model."""

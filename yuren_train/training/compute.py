@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import time
 
-import torch
-
 from yuren_train.config import TrainConfig
 from yuren_train.config.model_shape import ModelShape
 
@@ -37,19 +35,22 @@ _CPU_UTILIZATION = 0.6
 """The same of what a CPU reaches in large products."""
 
 
-def flops_per_token(config: TrainConfig, shape: ModelShape, length: int) -> float:
-    """Floating point operations of one learned token, forward and backward.
+def flops_per_token(
+    config: TrainConfig, shape: ModelShape, length: int, *, learned: float = 1.0
+) -> float:
+    """Floating point operations of one token, forward and backward.
 
     Two for each weight forward; as many again for gradients of inputs, and for gradients of
     weights where these learn; gradient checkpointing computes the layers forward once more.
-    Attention adds `4 * T/2 * heads * head_dim` a layer forward for causal rows of length T.
+    Attention adds `4 * T/2 * heads * head_dim` a layer forward for causal rows of length T. The
+    head multiplies at the share `learned` of the tokens alone.
     """
     attention = 2.0 * length * shape.heads * shape.head_dim * shape.layers
     layers = 2.0 * shape.linear_parameters + attention
     head = 2.0 * shape.vocab_size * shape.hidden_size
     passes = 3.0 if config.method == "full" and config.stage != "stage2" else 2.0
     again = 1.0 if config.gradient_checkpointing else 0.0
-    return layers * (passes + again) + head * passes
+    return layers * (passes + again) + head * passes * learned
 
 
 def peak_flops(device_name: str) -> float | None:
@@ -62,6 +63,8 @@ def peak_flops(device_name: str) -> float | None:
 
 def measured_flops(seconds: float = 0.3, width: int = 1024) -> float:
     """What this machine's CPU reaches in bf16 products, per second; takes `seconds`."""
+    import torch  # here alone: what reads a run's records needs none
+
     left = torch.ones(width, width, dtype=torch.bfloat16)
     torch.mm(left, left)
     start, count = time.perf_counter(), 0

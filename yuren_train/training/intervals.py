@@ -88,10 +88,11 @@ class Intervals:
         return replace(interval, mfu=self._mfu(interval))
 
     def _mfu(self, interval: Interval) -> float | None:
-        if self._peak is None or not interval.samples or not interval.seconds:
+        if self._peak is None or not interval.tokens or not interval.seconds:
             return None
         length = round(interval.tokens / interval.samples)
-        each = flops_per_token(self._config, self._shape, length)
+        learned = interval.label_tokens / interval.tokens
+        each = flops_per_token(self._config, self._shape, length, learned=learned)
         return each * interval.tokens_per_second / self._peak
 
 

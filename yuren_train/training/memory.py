@@ -17,8 +17,13 @@ from yuren_train.config.model_shape import ModelShape
 _STATE_BYTES = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2}
 _NF4_BYTES = 0.5 + 0.127 / 8  # four bits, and one doubly quantized scale for 64 weights
 _OVERHEAD = 0.05
+_USABLE = 0.97  # of a card: the driver has the rest
 _CONTEXT = {"cuda": 800 << 20, "cpu": 700 << 20}
 """The runtime itself: CUDA's context, or Python with torch and its libraries."""
+
+
+CARDS = (8, 12, 16, 24, 32, 40, 48, 80, 141)
+"""GB of the GPUs that people have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,11 @@ class Estimate:
     def total(self) -> int:
         """On the device."""
         return sum(self.device.values())
+
+
+def smallest_card(total: int) -> int | None:
+    """GB of the smallest card that so many bytes fit on; None where there is none."""
+    return next((card for card in CARDS if total <= card * 10**9 * _USABLE), None)
 
 
 def trainable_parameters(config: TrainConfig, shape: ModelShape) -> int:
