@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from yuren_train.config.defaults import Situation, defaults
 from yuren_train.config.model_shape import REFERENCE_SHAPES, ModelShape
 from yuren_train.training.memory import CARDS, Estimate, estimate_memory, smallest_card
 from yuren_train.training.quantities import brief, gib
+
+_PAGE = 100  # columns that the whole table takes; a narrower terminal has the totals alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,9 @@ def estimate(
         batch_size=config.batch_size,
         checkpointing=tr("estimate.on" if config.gradient_checkpointing else "estimate.off"),
     )
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PAGE)
     console.print(title, markup=False)
-    console.print(_table(cases))
+    console.print(_table(cases, with_parts=console.width >= _PAGE))
     console.print(tr("estimate.note"), style="dim", markup=False)
 
 
@@ -130,11 +133,12 @@ def _config(shape: ModelShape, method: str, given: Mapping[str, Any]) -> TrainCo
     return TrainConfig(stage="stage1", model="", data=(), out=Path(), **values)
 
 
-def _table(cases: list[Case]) -> Table:
+def _table(cases: list[Case], *, with_parts: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(tr("estimate.method"))
-    table.add_column("ZeRO")
-    for name in ("weights", "gradients", "states", "activations", "rest", "total"):
+    table.add_column(tr("estimate.method"), no_wrap=True)
+    table.add_column("ZeRO", no_wrap=True)
+    columns = ("weights", "gradients", "states", "activations", "rest") if with_parts else ()
+    for name in (*columns, "total"):
         table.add_column(tr(f"estimate.{name}"), justify="right", no_wrap=True)
     table.add_column(tr("estimate.card"), justify="right", no_wrap=True)
     table.add_column(tr("estimate.cpu"), justify="right", no_wrap=True)
@@ -143,12 +147,15 @@ def _table(cases: list[Case]) -> Table:
         shown = ("frozen", "weights", "gradients", "states", "activations")
         stage = "–" if case.zero is None else str(case.zero)
         offloaded = sum(case.estimate.offloaded.values())
-        table.add_row(
-            case.method,
-            f"{stage} + CPU" if case.offload else stage,
+        cells = (
             gib(parts.get("frozen", 0) + parts.get("weights", 0)),
             *(gib(parts.get(name, 0)) for name in shown[2:]),
             gib(sum(size for name, size in parts.items() if name not in shown)),
+        )
+        table.add_row(
+            case.method,
+            f"{stage} + CPU" if case.offload else stage,
+            *(cells if with_parts else ()),
             f"[bold]{gib(case.estimate.total)}[/]",
             f"{case.card} GB" if case.card else tr("estimate.none", most=CARDS[-1]),
             gib(offloaded) if offloaded else "",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from yuren_core.i18n import tr
 from yuren_train.training.history import History, find_histories
 from yuren_train.training.quantities import duration
 
+_PAGE = 120  # columns, where there is no terminal
 _STYLES = {
     "running": "cyan",
     "finished": "green",
@@ -49,7 +51,8 @@ def runs(directory: Path, in_json: bool) -> None:
     if not histories:
         click.echo(tr("runs.none", path=directory), err=True)
         return
-    Console(highlight=False).print(_table(histories, directory))
+    width = None if sys.stdout.isatty() else _PAGE
+    Console(highlight=False, width=width).print(_table(histories, directory))
 
 
 def _table(histories: list[History], directory: Path) -> Table:

@@ -17,6 +17,7 @@ from yuren_train.config.model_shape import ModelShape
 _STATE_BYTES = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2}
 _NF4_BYTES = 0.5 + 0.127 / 8  # four bits, and one doubly quantized scale for 64 weights
 _OVERHEAD = 0.05
+_BUCKET = 200_000_000  # elements, as in assets/deepspeed
 _USABLE = 0.97  # of a card: the driver has the rest
 _CONTEXT = {"cuda": 800 << 20, "cpu": 700 << 20}
 """The runtime itself: CUDA's context, or Python with torch and its libraries."""
@@ -61,14 +62,13 @@ def estimate_memory(
     """What one of `world` devices holds at the peak of a step."""
     trained = trainable_parameters(config, shape)
     frozen = shape.parameters - (trained if config.method == "full" else 0)
-    stage = config.zero if config.deepspeed is None else 2
-    with_zero = stage is not None
+    stage = (config.zero or 0) if config.deepspeed is None else 2
     computed = 2 if config.dtype == "bf16" else 4
 
     def share(size: float, from_stage: int) -> int:
-        return round(size / world) if with_zero and (stage or 0) >= from_stage else round(size)
+        return round(size / world) if stage >= from_stage else round(size)
 
-    if with_zero:  # 16-bit weights and gradients; fp32 masters with the states
+    if stage:  # 16-bit weights and gradients; fp32 sums of them; fp32 masters with the states
         weights = share(trained * computed, 3)
         gradients = share(trained * (computed + (4 if computed == 2 else 0)), 2)
         masters = 4 if computed == 2 else 0
@@ -83,14 +83,27 @@ def estimate_memory(
         "states": states,
         "activations": _activation_bytes(config, shape, computed),
         "loss": _loss_bytes(config, shape, computed),
+        "buffers": _buffer_bytes(shape, trained, computed, stage),
     }
     offloaded: dict[str, int] = {}
     if config.offload:
         offloaded["states"] = parts.pop("states")
+        offloaded["gradients"] = parts.pop("gradients")
         if stage == 3:
             offloaded["weights"] = parts.pop("weights") + parts.pop("frozen")
     parts["overhead"] = round(sum(parts.values()) * _OVERHEAD) + _CONTEXT[device]
     return Estimate({name: size for name, size in parts.items() if size}, offloaded)
+
+
+def _buffer_bytes(shape: ModelShape, trained: int, computed: int, stage: int) -> int:
+    """What ZeRO collects gradients in, and at stage 3 weights: two layers and an embedding."""
+    if not stage:
+        return 0
+    collected = 2 * min(_BUCKET, trained) * computed
+    if stage < 3:
+        return collected
+    layers = 2 * shape.linear_parameters // shape.layers
+    return collected + computed * (layers + shape.vocab_size * shape.hidden_size)
 
 
 def _frozen_bytes(config: TrainConfig, shape: ModelShape, frozen: int, computed: int) -> float:
