@@ -171,6 +171,26 @@ async def test_the_picker_walks_previews_and_chooses(
         await chat.until(lambda: chips(chat))
 
 
+async def test_the_picker_attaches_all_that_is_marked(
+    tmp_path: Path, cat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, colour in (("b.png", "blue"), ("c.png", "green")):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    async with running(tmp_path / "log") as chat:
+        await chat.pilot.press("ctrl+o")
+        await chat.until(lambda: "my cat.png" in chat.screen_text())
+        assert "space Mark" in chat.screen_text()
+        await chat.pilot.press("down", "space", "down", "space", "space", "down", "space")
+        await chat.until(lambda: "marked: 2" in chat.screen_text())
+        shown = [line for line in chat.screen_text().splitlines() if "✓" in line]
+        assert len(shown) == 2
+        assert all(name in line for name, line in zip(("b.png", "my cat"), shown, strict=True))
+        await chat.pilot.press("up", "enter")
+        await chat.until(lambda: len(chips(chat)) == 2)
+        assert [Path(chip.picture.path).name for chip in chips(chat)] == ["b.png", "my cat.png"]
+
+
 async def test_the_picker_takes_a_typed_path(tmp_path: Path, cat: Path) -> None:
     async with running(tmp_path / "log") as chat:
         await chat.pilot.press("ctrl+o")

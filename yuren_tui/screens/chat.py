@@ -136,14 +136,14 @@ class ChatScreen(FollowingScreen):
             self.complain(error)
 
     def action_attach(self) -> None:
-        """Choose a picture from the disk."""
+        """Choose pictures from the disk."""
         from yuren_tui.screens.file_picker import FilePicker
 
-        def chosen(found: Path | str | None) -> None:
+        def chosen(found: list[Path] | str | None) -> None:
             if isinstance(found, str):
                 self.attach_url(found)
-            elif found is not None:
-                self.attach([found])
+            elif found:
+                self.attach(found)
 
         self.app.push_screen(FilePicker(), chosen)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choose a picture: type its path, or walk the tree with a preview beside it."""
+"""Choose pictures: type a path, or walk the tree with a preview beside it, and mark several."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text, TextType
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import DirectoryTree, Footer, Input, Static
 from textual.widgets.directory_tree import DirEntry
+from textual.widgets.tree import TreeNode
 
 from yuren_core.attachments import PICTURE_SUFFIXES, resolve_path
 from yuren_core.errors import YurenError
@@ -26,21 +29,56 @@ from yuren_tui.url_picture import is_url
 from yuren_tui.widgets.picture import ThumbnailView
 from yuren_tui.widgets.safe_input import SafeInput
 
+_MARK = "✓  "  # as wide as the icon of a file, which it stands in for
+
 
 class PictureTree(DirectoryTree, inherit_bindings=False):
     """Directories and pictures; names are shown safely, hidden ones are left out."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"picture-tree--mark"}
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("enter", "select_cursor", "picker.choose", show=True),
         bind("up,k", "cursor_up", "picker.up"),
         bind("down,j", "cursor_down", "picker.down"),
-        bind("right,space", "toggle_node", "picker.open"),
+        bind("space", "mark", "picker.mark", show=True),
+        bind("right", "toggle_node", "picker.open"),
         bind("left", "cursor_parent", "picker.parent"),
         bind("pageup", "page_up", "picker.page_up"),
         bind("pagedown", "page_down", "picker.page_down"),
         bind("home", "scroll_home", "picker.home"),
         bind("end", "scroll_end", "picker.end"),
     ]
+
+    class MarksChanged(Message):
+        """A picture was marked, or is marked no more."""
+
+    def __init__(self, path: Path, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(path, id=id)
+        self.marked: dict[Path, None] = {}
+        """In the order in which they were marked; those of other directories stay."""
+
+    def action_mark(self) -> None:
+        """Mark a picture or let it go; open or close a directory."""
+        node = self.cursor_node
+        if node is None or node.data is None:
+            return
+        if node.allow_expand:
+            self.action_toggle_node()
+            return
+        path = node.data.path
+        if path in self.marked:
+            del self.marked[path]
+        else:
+            self.marked[path] = None
+        node.refresh()
+        self.post_message(self.MarksChanged())
+
+    def render_label(self, node: TreeNode[DirEntry], base_style: Style, style: Style) -> Text:
+        label = super().render_label(node, base_style, style)
+        if node.data is None or node.data.path not in self.marked or not self.is_mounted:
+            return label
+        colour = self.get_component_rich_style("picture-tree--mark", partial=True)
+        return Text.assemble((_MARK, base_style + colour), label[len(self.ICON_FILE) :])
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         return [path for path in paths if not path.name.startswith(".") and _is_shown(path)]
@@ -49,8 +87,10 @@ class PictureTree(DirectoryTree, inherit_bindings=False):
         return Text(sanitize_line(label if isinstance(label, str) else label.plain))
 
 
-class FilePicker(TranslatedModal[Path | str | None]):
-    """The picker; its result is the chosen file or the typed URL, None for none.
+class FilePicker(TranslatedModal[list[Path] | str | None]):
+    """The picker; its result is the chosen files or the typed URL, None for none.
+
+    Where pictures are marked, those are chosen, wherever the cursor is.
 
     Args:
         start: the directory to begin in; the working directory where it is None.
@@ -94,12 +134,19 @@ class FilePicker(TranslatedModal[Path | str | None]):
         if path.is_dir():
             self._go(path)
         else:
-            self.dismiss(path)
+            self._choose([*self.query_one(PictureTree).marked, path])
 
     @on(DirectoryTree.FileSelected)
     def _chosen(self, event: DirectoryTree.FileSelected) -> None:
         event.stop()
-        self.dismiss(event.path)
+        self._choose([*self.query_one(PictureTree).marked] or [event.path])
+
+    @on(PictureTree.MarksChanged)
+    def _marks_changed(self, event: PictureTree.MarksChanged) -> None:
+        event.stop()
+        count = len(self.query_one(PictureTree).marked)
+        panel = self.query_one("#panel")
+        panel.border_subtitle = tr("picker.marked", count=count) if count else ""
 
     @on(DirectoryTree.NodeHighlighted)
     def _highlighted(self, event: DirectoryTree.NodeHighlighted[DirEntry]) -> None:
@@ -130,6 +177,9 @@ class FilePicker(TranslatedModal[Path | str | None]):
         except YurenError as error:
             size = error.message
         self.app.call_from_thread(self._about, f"{sanitize_line(path.name)}\n{size}")
+
+    def _choose(self, paths: Iterable[Path]) -> None:
+        self.dismiss(list(dict.fromkeys(paths)))
 
     def _go(self, directory: Path) -> None:
         tree = self.query_one(PictureTree)
