@@ -64,7 +64,7 @@ def test_a_chat_is_renamed_put_away_and_deleted_and_comes_back(tmp_path: Path) -
         walking.press(ctrl("u"), NOTES, ENTER)
         assert listed(walking) == [NOTES, FRANCE]
         walking.type(ctrl("a"))
-        walking.wait_for(f"“{NOTES}” is put away.")
+        walking.told(f"“{NOTES}” is put away.")
         assert listed(walking) == [FRANCE]
         walking.type(ctrl("t"))
         walking.wait_for("Archived chats", "· archived")
@@ -74,7 +74,7 @@ def test_a_chat_is_renamed_put_away_and_deleted_and_comes_back(tmp_path: Path) -
         walking.press(ctrl("t"))
         assert listed(walking) == [NOTES, FRANCE]
         walking.type(ctrl("d"))
-        walking.wait_for(f"“{NOTES}” is deleted.")
+        walking.told(f"“{NOTES}” is deleted.")
         assert listed(walking) == [FRANCE]
         with Store.open(tmp_path / "data") as store:
             assert store.chats.get(2).is_deleted

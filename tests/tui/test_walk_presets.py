@@ -46,7 +46,7 @@ def test_a_character_greets_answers_and_knows_its_lore(tmp_path: Path) -> None:
         assert answer.text
         walking.press(F8)
         walking.wait_for(
-            "Told now", "● Bosun", "key “cat”  in message 1", "Not spoken of", "○ The winter of"
+            "Told now", "● Bosun", "key “ledger”  in message 1", "Not spoken of", "○ The winter of"
         )
         walking.press(ESC)
         chat = walking.last_chat()
@@ -65,7 +65,7 @@ def test_presets_are_copied_made_edited_deleted_and_shared(tmp_path: Path) -> No
         walking.wait_for("Poet 2  yours")
         assert (own / "poet-2.toml").is_file()
         walking.type(F8)
-        walking.wait_for("poet-2 is deleted; Ctrl+Z brings it back.")
+        walking.told("poet-2 is deleted; Ctrl+Z brings it back.")
         walking.gone("Poet 2  yours")
         assert not (own / "poet-2.toml").exists()
         walking.press(ctrl("z"))
@@ -74,18 +74,19 @@ def test_presets_are_copied_made_edited_deleted_and_shared(tmp_path: Path) -> No
         walking.wait_for("Export", "poet-2.png")
         walking.press(ctrl("u"), str(card))
         walking.type(ENTER)
-        walking.wait_for("Written:")
+        walking.told("Written:")
         assert card.read_bytes().startswith(b"\x89PNG")
 
         walking.press(ctrl("u"), ctrl("n"))
         walking.wait_for("What is it to be called?")
         walking.press("My Muse")
         walking.type(ENTER)
-        walking.wait_for("My Muse is there; Ctrl+G edits it.", "My Muse  yours")
+        walking.told("My Muse is there; Ctrl+G edits it.")
+        walking.wait_for("My Muse  yours")
         walking.press(ctrl("g"))
         walking.wait_for("我的缪斯  yours")
         walking.type(ctrl("t"))
-        walking.wait_for("From here on: 我的缪斯")
+        walking.told("From here on: 我的缪斯")
 
 
 def test_presets_and_cards_are_named_on_the_command_line(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_presets_and_cards_are_named_on_the_command_line(tmp_path: Path) -> None
         pick(walking, "lighthouse")
         walking.press(ctrl("s"), ctrl("u"), str(card))
         walking.type(ENTER)
-        walking.wait_for("Written:")
+        walking.told("Written:")
         walking.press(ESC)
     with walk(tmp_path / "other", "--preset", str(card)) as walking:
         walking.wait_for("▌ Shen Du", "‹ 1/2 ›", "The door gives at the third push.")

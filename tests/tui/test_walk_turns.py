@@ -78,13 +78,14 @@ def test_delete_copy_and_quote(tmp_path: Path) -> None:
     with walk(tmp_path, env={"DISPLAY": "", "WAYLAND_DISPLAY": ""}) as walking:
         walking.ask(FRANCE)
         walking.press(ALT_UP, "d")
-        walking.wait_for("Deleted messages: 1", "u Undelete")
+        walking.told("Deleted messages: 1")
+        walking.wait_for("u Undelete")
         assert said(walking) == [FRANCE]
         walking.press("u")
         walking.wait_for(f"█ {PARIS}")
         assert said(walking) == [FRANCE, PARIS]
         walking.type("y")
-        walking.wait_for(f"clipboard: {len(PARIS)} characters")
+        walking.told(f"clipboard: {len(PARIS)} characters")
         assert osc52(PARIS) in walking.output
         walking.press("e", ctrl("u"), paste(CODE), ENTER)
         walking.wait_for("█ Two ways:", "print(1)", "echo 1")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyte
 import pytest
 
 from tests.tui.terminal import Terminal
@@ -30,6 +31,9 @@ F8, F9, F10, F12 = "\x1b[19~", "\x1b[20~", "\x1b[21~", "\x1b[24~"
 REAL_WORKER = shlex.join((sys.executable, "-m", "yuren_core.inference.worker"))
 SHORT = ("--max-new-tokens", "16", "--seed", "1", "--temperature", "0")
 """Options for answers that are soon there, and the same each time."""
+
+_NOTICE_WIDTH = 61
+_BARE = str.maketrans("", "", " \n│▌▎▏█┃")
 
 
 def ctrl(letter: str) -> str:
@@ -64,9 +68,31 @@ class Walk(Terminal):
         env: dict[str, str] | None = None,
     ) -> None:
         self.home = home
+        self._shown: list[str] = []
         variables = {"YUREN_HOME": str(home), "YUREN_WORKER": REAL_WORKER, **(env or {})}
         command = ("--model", str(model), *SHORT, *arguments)
         super().__init__(*command, size=size, env=variables)
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen, a wide character half overwritten as a blank."""
+        return self._text_from(0)
+
+    @property
+    def screen(self) -> pyte.Screen:
+        """The cells of the screen."""
+        return self._screen
+
+    def read(self, seconds: float = 0.05) -> bool:
+        """Take in what comes, and remember what stands where notices are."""
+        is_open = super().read(seconds)
+        self._shown.append(_bare(self._text_from(max(0, self._screen.columns - _NOTICE_WIDTH))))
+        return is_open
+
+    def type(self, keys: str) -> None:
+        """Press keys; what was on the screen before is of the past."""
+        self._shown = []
+        super().type(keys)
 
     def press(self, *keys: str) -> None:
         """Press keys one after the other, each after the screen has come to rest."""
@@ -106,6 +132,14 @@ class Walk(Terminal):
             assert self.read(), f"ended too early:\n{self.text}"
             assert time.monotonic() < end, f"not within {seconds} s:\n{self.text}"
 
+    def told(self, *words: str) -> None:
+        """Wait for notices, which go by themselves and break their lines where they must."""
+
+        def is_told() -> bool:
+            return all(any(_bare(one) in shown for shown in self._shown) for one in words)
+
+        self.until(is_told)
+
     def gone(self, *texts: str, seconds: float = 10.0) -> None:
         """Wait until none of these texts stands on the screen."""
         self.until(lambda: all(text not in self.text for text in texts), seconds)
@@ -121,6 +155,11 @@ class Walk(Terminal):
             last = store.chats.last()
             return list(store.messages.path(last.id)) if last else []
 
+    def _text_from(self, column: int) -> str:
+        rows = (self._screen.buffer[y] for y in range(self._screen.lines))
+        columns = range(column, self._screen.columns)
+        return "\n".join(_line([row[x].data for x in columns]) for row in rows)
+
     def _newest(self) -> int | None:
         """The id of the answer that the chat ends with; None while it is being written."""
         match self.messages():
@@ -133,6 +172,20 @@ class Walk(Terminal):
         self.type(ctrl("q"))
         assert self.end(30) == 0
         assert "Traceback" not in self.output
+
+
+def _line(cells: list[str]) -> str:
+    """The second cell of a wide character is empty."""
+    before = ["", *cells]
+    return "".join(
+        cell or ("" if pyte.screens.wcwidth(last[:1] or " ") == 2 else " ")
+        for last, cell in zip(before, cells, strict=False)
+    ).rstrip()
+
+
+def _bare(text: str) -> str:
+    """Without blanks, line breaks and borders."""
+    return text.translate(_BARE)
 
 
 @contextmanager
