@@ -197,6 +197,8 @@ async def test_the_menu_names_all_acts_and_their_keys_act_in_it(
         for words in ("Edit", "Answer again", "Copy a code block", "Pin", "Delete", "Quote"):
             assert words in text
         assert "send again" not in text  # it is no message of the person's
+        await chat.until(lambda: "⏎ Choose" in chat.screen_text().splitlines()[-1])
+        assert "esc Close" in chat.screen_text().splitlines()[-1]
         await chat.press("y")
         assert copied == [CODE]
 

@@ -4,15 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import OptionList
+from textual.widgets import Footer, OptionList
 
+from yuren_tui.bindings import bind
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.widgets.choices import Choices
+
+
+class _Menu(Choices):
+    """The entries; the footer says that Enter chooses, as nothing else here does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("enter", "select", "list.choose", show=True)]
 
 
 class PickScreen(TranslatedModal[int | None]):
@@ -44,7 +53,8 @@ class PickScreen(TranslatedModal[int | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="panel") as panel:
             panel.border_title = self._title
-            yield Choices(id="choices")
+            yield _Menu(id="choices")
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.query_one(Choices).show(self._entries, highlighted=self._highlighted)
