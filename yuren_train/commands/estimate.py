@@ -22,7 +22,7 @@ from yuren_train.config.model_shape import REFERENCE_SHAPES, ModelShape
 from yuren_train.training.memory import CARDS, Estimate, estimate_memory, smallest_card
 from yuren_train.training.quantities import brief, gib
 
-_PAGE = 100  # columns that the whole table takes; a narrower terminal has the totals alone
+_PAGE = 112  # columns that the whole table takes; a narrower terminal has the totals alone
 
 
 @dataclass(frozen=True, slots=True)
