@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from yuren_core import starter
 from yuren_core.i18n import tr
+from yuren_train.commands.pages import page
 from yuren_train.config import Method, Optimizer, TrainConfig
 from yuren_train.config.defaults import Situation, defaults
 from yuren_train.config.model_shape import REFERENCE_SHAPES, ModelShape
@@ -100,7 +99,7 @@ def estimate(
         batch_size=config.batch_size,
         checkpointing=tr("estimate.on" if config.gradient_checkpointing else "estimate.off"),
     )
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PAGE)
+    console = page(_PAGE)
     console.print(title, markup=False)
     console.print(_table(cases, with_parts=console.width >= _PAGE))
     console.print(tr("estimate.note"), style="dim", markup=False)

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
+from yuren_train.commands.pages import page
 from yuren_train.training.history import History, find_histories
 from yuren_train.training.quantities import duration
 
@@ -51,8 +50,7 @@ def runs(directory: Path, in_json: bool) -> None:
     if not histories:
         click.echo(tr("runs.none", path=directory), err=True)
         return
-    width = None if sys.stdout.isatty() else _PAGE
-    Console(highlight=False, width=width).print(_table(histories, directory))
+    page(_PAGE).print(_table(histories, directory))
 
 
 def _table(histories: list[History], directory: Path) -> Table:

@@ -117,13 +117,18 @@ def _numbers(progress: Progress) -> list[tuple[str, str]]:
         (tr("watch.name_epoch"), f"{interval.epoch:.2f}"),
         (tr("watch.name_tokens"), brief(interval.tokens_per_second)),
         (tr("watch.name_samples"), brief(interval.samples_per_second)),
-        (tr("watch.name_memory"), gib(interval.memory_bytes)),
+        (tr(_memory_name(progress)), gib(interval.memory_bytes)),
     ]
     if interval.mfu is not None:
         pairs.append(("MFU", f"{interval.mfu:.1%}"))
     if progress.saved is not None:
         pairs.append((tr("watch.name_saved"), str(progress.saved.step)))
     return pairs
+
+
+def _memory_name(progress: Progress) -> str:
+    is_on_gpu = progress.started is not None and progress.started.device != "cpu"
+    return "watch.name_gpu_memory" if is_on_gpu else "watch.name_memory"
 
 
 def _answer(progress: Progress, width: int, console: Console) -> list[Text]:

@@ -19,7 +19,7 @@ _NF4_BYTES = 0.5 + 0.127 / 8  # four bits, and one doubly quantized scale for 64
 _OVERHEAD = 0.05
 _BUCKET = 200_000_000  # elements, as in assets/deepspeed
 _USABLE = 0.97  # of a card: the driver has the rest
-_CONTEXT = {"cuda": 800 << 20, "cpu": 700 << 20}
+_CONTEXT = {"cuda": 800 << 20, "cpu": 800 << 20}
 """The runtime itself: CUDA's context, or Python with torch and its libraries."""
 
 
