@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from textual.widgets import Static
 
 from tests.tui.chat_app import Driven, running, words
@@ -21,7 +22,13 @@ from yuren_tui.presets import (
 from yuren_tui.screens.ask_line import AskLine
 from yuren_tui.screens.lore import LoreScreen
 from yuren_tui.screens.preset_picker import PresetPicker
+from yuren_tui.session import Session
+from yuren_tui.settings.values import Interface, Settings
+from yuren_tui.store import Store
 from yuren_tui.widgets.choices import Choices
+from yuren_tui.widgets.markdown import StreamedMarkdown
+from yuren_tui.widgets.messages import AssistantMessage
+from yuren_tui.widgets.picture import ThumbnailView
 
 
 async def picker(chat: Driven) -> PresetPicker:
@@ -85,6 +92,30 @@ async def test_a_new_chat_begins_with_the_greeting(tmp_path: Path) -> None:
         preset = PresetLibrary().get("lighthouse-keeper")
         assert chat.session.chat.preset.id == preset.id
         await chat.until(lambda: preset.text("en").greeting[:20] in chat.source())
+
+
+async def test_a_character_is_seen_above_its_greeting(tmp_path: Path) -> None:
+    picture = tmp_path / "ana.png"
+    Image.new("RGB", (40, 40), "red").save(picture)
+    ana = Preset("ana", PresetText(name="Ana", character="C", greeting="Come in!"), avatar=picture)
+    store = Store.open(tmp_path / "store")
+    async with running(tmp_path / "log", "--echo", preset=ana, store=lambda: store) as chat:
+        await chat.open()
+        greeting = chat.chat.query_one(AssistantMessage)
+        shown = greeting.query_one(ThumbnailView)
+        await chat.until(lambda: shown.size == (12, 6))
+        assert shown.region.y < greeting.query_one(StreamedMarkdown).region.y
+        await chat.ask("hello")
+        assert len(chat.chat.transcript.query(ThumbnailView)) == 1
+        chat.chat.follow(Settings(interface=Interface(images="off")))
+        await chat.until(lambda: not shown.display)
+    store = Store.open(tmp_path / "store")
+    opening = Session.continue_last
+    async with running(tmp_path / "log", store=lambda: store, opening=opening) as chat:
+        await chat.open()
+        assert chat.turns[0] == "Come in!"
+        first = chat.chat.query(AssistantMessage).first()
+        await chat.until(lambda: first.query_one(ThumbnailView).size == (12, 6))
 
 
 async def test_this_chat_can_be_taken_over(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class AnswersScreen(ModelScreen):
         session = self._session
         ready = session.model.ready
         views, asked = [], False
-        for turn in session.turns:
+        for place, turn in enumerate(session.turns):
             asked = asked or turn.role is Role.USER
             views.append(
                 turn_view(
@@ -55,11 +55,18 @@ class AnswersScreen(ModelScreen):
                     edited=self._edited,
                     is_answering=session.is_answering,
                     is_answer=asked,
+                    avatar="" if place else self._avatar_of(turn),
                 )
             )
         self.transcript.turns.waiting = self._waiting()
         await self.transcript.show(views, swapped=swapped)
         self.transcript.turns.can_undo = bool(self._deletions) and not session.is_answering
+
+    def _avatar_of(self, greeting: Turn) -> str:
+        """The picture of the character that speaks first; empty for none."""
+        chat = self._session.chat
+        is_theirs = greeting.role is Role.ASSISTANT and greeting.speaker == chat.speaker != ""
+        return str(chat.preset.avatar) if is_theirs and chat.preset.avatar else ""
 
     async def show_branch(self, turn: Turn | None) -> None:
         """Show the path again, which has changed.

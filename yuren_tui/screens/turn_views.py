@@ -25,6 +25,7 @@ def turn_view(
     edited: Collection[int] = (),
     is_answering: bool = False,
     is_answer: bool = True,
+    avatar: str = "",
 ) -> TurnView:
     """One turn as the transcript shows it.
 
@@ -37,6 +38,7 @@ def turn_view(
         edited: ids of turns whose editing has begun and not ended.
         is_answering: an answer is being written, so that the path must not change.
         is_answer: False for what was said before the person said anything, such as a greeting.
+        avatar: a picture of who speaks, to stand above the words; empty for none.
     """
     is_user = turn.role is Role.USER
     name = (user_name or tr("chat.you")) if is_user else (turn.speaker or turn.model or model_name)
@@ -54,6 +56,7 @@ def turn_view(
         turn.is_pinned,
         turn.id in edited,
         acts_of(turn, is_answering=is_answering, is_answer=is_answer),
+        avatar,
     )
 
 

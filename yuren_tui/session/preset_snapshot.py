@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A preset as a chat keeps it: as it was when it was chosen, whatever becomes of its file."""
+"""A preset as a chat keeps it: as it was when it was chosen, whatever becomes of its file.
+
+Its picture stays where it is: the chat keeps the path, and shows nothing where that leads nowhere.
+A path means nothing on another machine, so exports and imports leave it out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +24,8 @@ def snapshot_of(preset: Preset) -> dict[str, Any] | None:
     """The preset as the store keeps it with a chat; None for nobody in particular."""
     if preset == NO_PRESET:
         return None
-    return {"id": preset.id, "toml": preset_toml(preset)}
+    snapshot = {"id": preset.id, "toml": preset_toml(preset)}
+    return snapshot | {"avatar": str(preset.avatar.absolute())} if preset.avatar else snapshot
 
 
 def preset_of(snapshot: Mapping[str, Any] | None) -> Preset:
@@ -29,6 +35,8 @@ def preset_of(snapshot: Mapping[str, Any] | None) -> Preset:
     if not isinstance(name, str) or not isinstance(text, str):
         return NO_PRESET
     try:
-        return preset_of_toml(text, Path(f"{name}.toml"))
+        preset = preset_of_toml(text, Path(f"{name}.toml"))
     except YurenError:
         return NO_PRESET
+    avatar = snapshot.get("avatar")
+    return replace(preset, avatar=Path(avatar)) if isinstance(avatar, str) else preset

@@ -20,13 +20,15 @@ from textual.widgets import Static
 
 from yuren_core.i18n import tr
 from yuren_tui.sanitize import LineLimiter, sanitize
-from yuren_tui.widgets.picture import SentPicture
+from yuren_tui.widgets.picture import SentPicture, ThumbnailView
 from yuren_tui.widgets.turn_view import Ending, TurnView
 
 if TYPE_CHECKING:
     from yuren_tui.widgets.markdown import StreamedMarkdown
     from yuren_tui.widgets.turn_editor import TurnEditor
 
+AVATAR_COLUMNS = 12
+AVATAR_ROWS = 6
 _NOTHING = DockArrangeResult([], set(), NULL_SPACING)
 Severity = Literal["information", "warning", "error"]
 
@@ -137,6 +139,8 @@ class AssistantMessage(TurnMessage):
     def compose_body(self) -> Iterator[Widget]:
         from yuren_tui.widgets.markdown import StreamedMarkdown
 
+        if self.view.avatar:
+            yield ThumbnailView(self.view.avatar, columns=AVATAR_COLUMNS, rows=AVATAR_ROWS)
         yield StreamedMarkdown()
         remark = Static(Content(self._remark), classes="remark")
         remark.display = bool(self._remark)

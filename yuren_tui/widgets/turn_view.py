@@ -46,6 +46,7 @@ class TurnView:
         is_pinned: stays in the context.
         has_edit: somebody has begun to edit it, and has not finished.
         acts: what can be done to it now.
+        avatar: the file of a picture of who speaks, to stand above the words; empty for none.
     """
 
     id: int
@@ -61,3 +62,4 @@ class TurnView:
     is_pinned: bool = False
     has_edit: bool = False
     acts: frozenset[Act] = frozenset()
+    avatar: str = ""

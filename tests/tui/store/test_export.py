@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,6 +63,18 @@ def test_a_free_path_is_one_that_nothing_has(tmp_path: Path) -> None:
     asked.write_text("")
     (tmp_path / "a chat (2).md").symlink_to(tmp_path / "nowhere")
     assert free_path(asked) == tmp_path / "a chat (3).md"
+
+
+def test_the_path_of_a_character_s_picture_stays_at_home(store: Store, tmp_path: Path) -> None:
+    preset = {"id": "ana", "toml": 'name = "Ana"\n', "avatar": "/home/ann/ana.png"}
+    chat_id = store.chats.create(preset=preset).id
+    store.messages.append(chat_id, Role.USER, "Hi")
+    document = tmp_path / "chat.json"
+    export_chats(store, [chat_id], document, "json")
+    assert "ana.png" not in document.read_text()
+    record = replace(read_record(store, chat_id), preset=preset, uid="another")
+    there = store.chats.get(insert_record(store, record)).preset
+    assert there == {"id": "ana", "toml": 'name = "Ana"\n'}
 
 
 def test_json_is_read_back_equal_on_another_machine(

@@ -23,7 +23,7 @@ from yuren_tui.store.transfer.records import (
     PictureRecord,
     sign_tree,
 )
-from yuren_tui.store.values import storable, to_milliseconds
+from yuren_tui.store.values import Json, storable, to_milliseconds
 
 
 def read_record(store: Store, chat_id: int) -> ChatRecord:
@@ -65,12 +65,18 @@ def read_record(store: Store, chat_id: int) -> ChatRecord:
         model=chat.model,
         system_prompt=chat.system_prompt,
         sampling=None if row["sampling"] is None else decode_object(row["sampling"]),
-        preset=chat.preset,
+        preset=_without_paths(chat.preset),
         active=None if chat.active_leaf is None else index[chat.active_leaf],
         is_archived=chat.is_archived,
         extras=chat.extras,
         pictures={sha256: _picture(store, image) for sha256, image in images.items()},
     )
+
+
+def _without_paths(preset: Json | None) -> Json | None:
+    """A chat's preset without the path of its picture: no file of another machine's is meant, and
+    no chat from elsewhere says which file of this one is opened."""
+    return preset and {key: value for key, value in preset.items() if key != "avatar"}
 
 
 def _picture(store: Store, image: ImagePart) -> PictureRecord:
@@ -149,7 +155,7 @@ def _insert_chat(db: sqlite3.Connection, record: ChatRecord) -> int:
             *(uid, storable(record.title)[:MAX_TITLE], int(record.is_title_set)),
             *(created, updated, updated, storable(record.model), storable(record.system_prompt)),
             None if record.sampling is None else encode_object(record.sampling),
-            None if record.preset is None else encode_object(record.preset),
+            None if record.preset is None else encode_object(_without_paths(record.preset) or {}),
             updated if record.is_archived else None,
             storable(record.source),
             encode_object(record.extras),
