@@ -93,9 +93,9 @@ def relaunch(launch: Launch, arguments: Sequence[str]) -> int:
             *("--nnodes", str(launch.nnodes), "--node-rank", str(launch.node_rank)),
             *("--master-addr", host, "--master-port", port or str(_PORT)),
         ]
-    command = [
+    command = [  # behind "--", since torchrun would read --nproc as one of its own
         *(sys.executable, "-m", "torch.distributed.run", *place),
-        *("--nproc-per-node", str(launch.nproc), "-m", "yuren_train", *arguments),
+        *("--nproc-per-node", str(launch.nproc), "-m", "--", "yuren_train", *arguments),
     ]
     environment = {**os.environ}
     cores = os.cpu_count() or 1

@@ -68,3 +68,7 @@ def test_a_launched_process_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_process_gets_the_arguments_and_its_code_comes_back() -> None:
     assert relaunch(Launch(nproc=2), ["--version"]) == 0
     assert relaunch(Launch(nproc=2), ["no-such-command"]) != 0
+
+
+def test_an_argument_that_torchrun_might_take_for_its_own_is_ours() -> None:
+    assert relaunch(Launch(nproc=2), ["stage1", "--nproc", "2", "--help"]) == 0
