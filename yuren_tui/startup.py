@@ -57,6 +57,7 @@ def make_session(options: ChatOptions, settings: Settings, *, is_kept: bool = Tr
         sampling=settings.sampling,
         fixed_sampling=options.given_sampling,
         opening=lambda session: _open(session, options),
+        ahead=lambda session: _read_ahead(session, options),
     )
 
 
@@ -131,6 +132,15 @@ def _preset(
         return library.resolve(name) if name else library.default()
 
     return find
+
+
+async def _read_ahead(session: Session, options: ChatOptions) -> None:
+    """Read what takes long of the chat that `_open` will show."""
+    chat_id = options.chat_id
+    if chat_id is None and options.continues and (last := session.store.chats.last()):
+        chat_id = last.id
+    if chat_id is not None:
+        await session.read_ahead(chat_id)
 
 
 def _open(session: Session, options: ChatOptions) -> None:

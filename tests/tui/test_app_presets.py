@@ -219,7 +219,7 @@ async def test_lore_says_what_is_told_and_why(tmp_path: Path) -> None:
     async with running(tmp_path / "log", size=(120, 40)) as chat:
         await chat.ready()
         await chat.pilot.press("f8")
-        assert chat.toasts == ["The preset of this chat has no lore."]
+        await chat.until(lambda: chat.toasts == ["The preset of this chat has no lore."])
         chat.session.use_preset(preset)
         await chat.pilot.press(*"what fog", "f8")
         await chat.until(lambda: isinstance(chat.app.screen, LoreScreen))

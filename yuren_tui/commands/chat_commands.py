@@ -31,13 +31,16 @@ async def _chats(host: CommandHost, words: str) -> None:
 async def _open(host: CommandHost, number: str) -> None:
     if not number.lstrip("#").isascii() or not number.lstrip("#").isdigit():
         raise UsageError(tr("commands.no_number", text=number), tr("commands.see_chats"))
-    host.session.open_chat(int(number.lstrip("#")))
+    await host.session.read_ahead(chat_id := int(number.lstrip("#")))
+    host.session.open_chat(chat_id)
     await host.show_chat()
 
 
 async def _continue(host: CommandHost, _: str) -> None:
-    if not host.session.continue_last():
+    if (last := host.session.store.chats.last()) is None:
         raise UsageError(tr("cli.no_chats"))
+    await host.session.read_ahead(last.id)
+    host.session.open_chat(last.id)
     await host.show_chat()
 
 

@@ -42,6 +42,7 @@ def undo_delete_turn(deletion: Deletion) -> Undoable:
     async def undo(host: CommandHost) -> None:
         session = host.session
         if session.chat.id != deletion.chat_id:
+            await session.read_ahead(deletion.chat_id)
             session.open_chat(deletion.chat_id)
         session.chat.undo(deletion)
         host.say(tr("commands.undone"))
@@ -51,6 +52,7 @@ def undo_delete_turn(deletion: Deletion) -> Undoable:
 
 
 async def _reopen(host: CommandHost, chat_id: int) -> None:
+    await host.session.read_ahead(chat_id)
     host.session.open_chat(chat_id)
     host.say(tr("commands.undone"))
     await host.show_chat()

@@ -53,7 +53,7 @@ class MemoryScreen(EditingScreen):
     async def open_first(self) -> None:
         """Open the store and show the first chat; once, after the first frame."""
         try:
-            await asyncio.to_thread(_prepare, self._session)
+            await self._session.prepare()
             if not self.query(TitleBar):  # the person has left already
                 return
             notices = () if self._session.turns else self._session.begin()
@@ -124,11 +124,12 @@ class MemoryScreen(EditingScreen):
         Raises:
             UsageError: there is no such chat, or an answer is being written.
         """
-        left = self._session.chat.id
-        if left == chat_id:
+        if self._session.chat.id == chat_id:
             self.prompt.focus()
             return
+        await self._session.read_ahead(chat_id)
         self.keep_all()
+        left = self._session.chat.id
         self._session.open_chat(chat_id)
         self._last_id = left or self._last_id
         await self.show_chat()
@@ -237,11 +238,3 @@ class MemoryScreen(EditingScreen):
         self.prompt.text = ""
         self.pictures.pictures = ()
         self._unsent = ("", ())
-
-
-def _prepare(session: Session) -> None:
-    """What takes time and touches nothing of the screen: imports, the store's opening."""
-    from yuren_tui.session import stored_chat
-
-    assert stored_chat
-    assert session.store is not None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -14,6 +15,7 @@ from textual.timer import Timer
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
+from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.screens.chat_attaching import AttachScreen
 from yuren_tui.screens.chat_meter import MeterScreen
 from yuren_tui.screens.chat_switching import SwitchScreen
@@ -153,7 +155,8 @@ class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
         self._last_id = left or self._last_id
         await self.show_chat()
 
-    def action_lore(self) -> None:
+    @work(group="lore", exclusive=True)
+    async def action_lore(self) -> None:
         """Show what the lorebook does with what is typed now."""
         from yuren_core.messages import Message, Role
         from yuren_tui.screens.lore import LoreScreen
@@ -162,15 +165,16 @@ class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
         extra = (Message.of(Role.USER, text),) if text.strip() else ()
         try:
             chat = self._session.chat
-            report = chat.assemble(extra=extra).lore
             entries = chat.preset.text(chat.profile.language).lorebook.entries
+            if not entries:
+                self.say(tr("lore.none"))
+                return
+            assembly = await asyncio.to_thread(chat.prompt(unsaid=extra).assemble)
         except YurenError as error:
             self.complain(error)
             return
-        if entries:
-            self.app.push_screen(LoreScreen(report, entries))
-        else:
-            self.say(tr("lore.none"))
+        if not isinstance(self.app.screen, TranslatedModal):  # the person has gone on otherwise
+            self.app.push_screen(LoreScreen(assembly.lore, entries))
 
     async def edit_outside(self, text: str, suffix: str = ".md") -> Edited:
         """Let the person edit a text in their own editor.

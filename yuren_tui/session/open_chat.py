@@ -6,6 +6,7 @@ Presets are imported when they are first needed, after the first frame of the sc
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +149,18 @@ class OpenChat:
         self._chat = self._blank()
         self._chat.sampling = self._chat.sampling.typing(**typed)
         self._chat.greet()
+
+    async def read_ahead(self, chat_id: int) -> None:
+        """Read in a thread what takes long of a chat, so that `open_chat` does not.
+
+        Raises:
+            UsageError: there is no such chat.
+        """
+        from yuren_tui.session.preset_snapshot import is_long, preset_of
+
+        snapshot = self.store.chats.get(chat_id).preset
+        if is_long(snapshot):
+            await asyncio.to_thread(preset_of, snapshot)
 
     def open_chat(self, chat_id: int) -> None:
         """Go on with a chat of the store.

@@ -3,12 +3,16 @@
 
 Its picture stays where it is: the chat keeps the path, and shows nothing where that leads nowhere.
 A path means nothing on another machine, so exports and imports leave it out.
+
+A snapshot may be megabytes of TOML, and to read it takes most of a second: what was read last is
+kept, so that a thread may read it before it is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from yuren_tui.presets import Preset
 from yuren_tui.presets.toml_files import preset_of_toml
 from yuren_tui.presets.toml_text import preset_toml
 
+_LONG = 50_000  # characters of TOML; they are read in a frame's time
 NO_PRESET = Preset("none")
 
 
@@ -28,6 +33,11 @@ def snapshot_of(preset: Preset) -> dict[str, Any] | None:
     return snapshot | {"avatar": str(preset.avatar.absolute())} if preset.avatar else snapshot
 
 
+def is_long(snapshot: Mapping[str, Any] | None) -> bool:
+    """Whether a snapshot takes long to read."""
+    return len(str((snapshot or {}).get("toml", ""))) > _LONG
+
+
 def preset_of(snapshot: Mapping[str, Any] | None) -> Preset:
     """The preset that a chat was begun with; a bare one where the snapshot cannot be read."""
     snapshot = snapshot or {}
@@ -35,8 +45,13 @@ def preset_of(snapshot: Mapping[str, Any] | None) -> Preset:
     if not isinstance(name, str) or not isinstance(text, str):
         return NO_PRESET
     try:
-        preset = preset_of_toml(text, Path(f"{name}.toml"))
+        preset = _read(name, text)
     except YurenError:
         return NO_PRESET
     avatar = snapshot.get("avatar")
     return replace(preset, avatar=Path(avatar)) if isinstance(avatar, str) else preset
+
+
+@lru_cache(maxsize=2)
+def _read(name: str, text: str) -> Preset:
+    return preset_of_toml(text, Path(f"{name}.toml"))

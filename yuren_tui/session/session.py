@@ -9,7 +9,7 @@ or is stopped is taken back whole and becomes the draft again (`answering`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class Session(OpenChat):
         sampling: how answers are drawn, before what a preset says of it.
         fixed_sampling: what of that no preset may change, by the names of `SamplingParams`.
         opening: shows the first chat, when `begin` is called; a new one by default.
+        ahead: reads what takes long of that chat, when `prepare` is called.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Session(OpenChat):
         sampling: SamplingParams | None = None,
         fixed_sampling: Mapping[str, Any] = MappingProxyType({}),
         opening: Callable[[Session], None] | None = None,
+        ahead: Callable[[Session], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(
             ModelLink(client),
@@ -68,6 +70,7 @@ class Session(OpenChat):
             fixed_sampling=fixed_sampling,
         )
         self._opening = opening or Session.new_chat
+        self._ahead = ahead
         self._stop_asked = asyncio.Event()
         self._counter = ContextCounter()
 
@@ -101,6 +104,16 @@ class Session(OpenChat):
     def messages(self) -> tuple[Message, ...]:
         """The conversation as the model is told it."""
         return self.chat.assemble().messages
+
+    async def prepare(self) -> None:
+        """Do what takes long before `begin`, in a thread: imports, the store's opening, presets.
+
+        Raises:
+            YurenError: as `begin`.
+        """
+        await asyncio.to_thread(self._find_first)
+        if self._ahead is not None:
+            await self._ahead(self)
 
     def begin(self) -> tuple[str, ...]:
         """Show the first chat: the one that was asked for, else a new one; after the first frame.
@@ -242,6 +255,13 @@ class Session(OpenChat):
             sampling=self.sampling,
             context_length=ready.context_length,
         )
+
+    def _find_first(self) -> None:
+        from yuren_tui.session import stored_chat
+
+        assert stored_chat
+        assert self.store is not None
+        _ = self.preset
 
     async def _answer(self, answer: Turn, question: Turn | None) -> AsyncGenerator[Event, None]:
         """Generate into `answer`. `question` is what is taken back with it, if it is new."""

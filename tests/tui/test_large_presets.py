@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A preset of megabytes does not hold the screen up: what takes long of it happens in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.tui.chat_app import running
+from tests.tui.session.conftest import Start, start, through
+from yuren_tui.presets import Assembly, Lorebook, LoreEntry, Preset, PresetText
+from yuren_tui.screens.lore import LoreScreen
+from yuren_tui.session import preset_snapshot
+from yuren_tui.session.chat_prompt import ChatPrompt
+from yuren_tui.session.preset_snapshot import is_long, preset_of
+
+__all__ = ["start"]  # a fixture
+
+_ENTRIES = 2_500
+
+
+def large() -> Preset:
+    """Some 5 MB of lore."""
+    entries = tuple(
+        LoreEntry(str(n), f"Entry {n}", "word " * 400, keys=(f"key{n}", f"other{n}"))
+        for n in range(_ENTRIES)
+    )
+    return Preset("large", PresetText(name="Large", lorebook=Lorebook(entries=entries)))
+
+
+class Gap:
+    """How long the loop was held up at most, in seconds."""
+
+    longest = 0.0
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Gap]:
+    """Watch the loop."""
+    gap = Gap()
+
+    async def beat() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            gap.longest = max(gap.longest, time.perf_counter() - before)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield gap
+    finally:
+        beating.cancel()
+
+
+async def test_a_long_snapshot_is_read_in_a_thread_and_once(start: Start) -> None:
+    session = start("--echo")
+    session.use_preset(large())
+    await through(session.send("one"))
+    session.new_chat(Preset("small"))
+    await through(session.send("two"))
+    assert is_long(session.store.chats.get(1).preset)
+    assert not is_long(session.store.chats.get(2).preset)
+    preset_snapshot._read.cache_clear()
+    before = time.perf_counter()
+    preset_of(session.store.chats.get(1).preset)
+    alone = time.perf_counter() - before
+    preset_snapshot._read.cache_clear()
+    async with watched() as gap:
+        await session.read_ahead(1)
+        session.open_chat(1)
+    assert gap.longest < alone / 2
+    assert session.chat.preset.id == "large"
+
+
+async def test_lore_is_put_together_beside_the_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    assemble = ChatPrompt.assemble
+
+    def seen(prompt: ChatPrompt) -> Assembly:
+        threads.append(threading.get_ident())
+        return assemble(prompt)
+
+    async with running(tmp_path / "log", preset=large()) as chat:
+        await chat.open()
+        chat.chat.prompt.text = "key7"
+        monkeypatch.setattr(ChatPrompt, "assemble", seen)
+        await chat.pilot.press("f8")
+        await chat.until(lambda: isinstance(chat.app.screen, LoreScreen))
+        await chat.until(lambda: "Told now (1)" in chat.screen_text())
+    assert threads
+    assert threading.get_ident() not in threads
