@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +87,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a YurenError is printed on stderr and sets the exit code."""
+        # Before torch is imported: its threads spin at barriers, and steps take ten times as long
+        # where anything else wants a core (docs/LOG.md).
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
         # It asks for a kernel from the hub for 4-bit products on a CPU, and has one of its own.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         try:
