@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 from yuren_core.i18n import use_language
 
+# Before torch is imported: tests often share two cores, and spinning threads take both.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
 settings.register_profile(
     "yuren",
     deadline=None,  # two busy cores have no sense of time
