@@ -121,6 +121,6 @@ def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
 def main() -> None:
     """Make a multimodal LLaMA: text, then the projector, then everything.
 
-    This release can only chat (see yuren-chat); the commands that train arrive with the next
-    one.
+    Stage 1 is here; stages 2 and 3 arrive with the next release. `yuren-train stage1 --qlora`
+    with nothing else trains the starter model on the bundled conversations.
     """

@@ -54,7 +54,12 @@ async def test_what_one_needs_first_comes_first(tmp_path: Path, focus: str) -> N
         shown = "\n".join(words(line) for line in chat.app.screen.query(Static))
         wanted = [
             *("Send the message", "Break the line", "Stop the answer", "Attach a picture"),
-            *("Begin a new conversation", "All chats", "To the messages: walk", "Back to the prompt"),
+            *(
+                "Begin a new conversation",
+                "All chats",
+                "To the messages: walk",
+                "Back to the prompt",
+            ),
             *("All that can be done", "Set how answers are drawn", "Settings", "Quit\n"),
         ]
         places = [f"{shown}\n".find(word) for word in wanted]
