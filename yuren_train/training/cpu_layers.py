@@ -72,7 +72,7 @@ class CpuMLP(LlamaMLP):
 class CpuAttention(LlamaAttention):
     """Attention over packed samples; with a cache, transformers' own."""
 
-    def forward(  # type: ignore[override]
+    def forward(  # type: ignore[override, unused-ignore]
         self,
         hidden_states: Tensor,
         position_embeddings: tuple[Tensor, Tensor] | None = None,
