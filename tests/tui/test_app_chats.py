@@ -64,6 +64,40 @@ async def test_the_newest_comes_first_with_time_model_and_size(chat: Driven) -> 
     assert "starter · 2 messages · #3" in text
 
 
+def newest_lines(chat: Driven) -> list[str]:
+    """What stands on the line of the newest chat's title and the one below."""
+    lines = [line.strip(" │▎") for line in chat.screen_text().splitlines()]
+    place = next(n for n, line in enumerate(lines) if line.startswith(TITLES[-1]))
+    return lines[place : place + 2]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_row_fits_the_list_when_it_opens_and_when_it_fills_again(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    def store() -> Store:
+        made = Store.open(tmp_path / "store")
+        for title in TITLES * 9:  # more than there is room for: a scroll bar takes a column
+            one = made.chats.create(model="starter")
+            made.messages.append(one.id, Role.USER, "Tell me.")
+            made.chats.rename(one.id, title)
+        return made
+
+    async with running(tmp_path / "log", store=store, size=size) as chat:
+        await chat.open()
+        await chat.pilot.press("ctrl+l")
+        for _ in range(2):
+            await chat.until(lambda: isinstance(chat.app.screen, ChatList) and rows(chat))
+            await chat.pilot.pause(0.1)
+            title, about = newest_lines(chat)
+            assert title.endswith("just now")
+            assert about.startswith("starter · 1 message")
+            await chat.pilot.press("ctrl+t")
+            await chat.until(lambda: not rows(chat))
+            await chat.pilot.pause(0.1)
+            await chat.pilot.press("ctrl+t")
+
+
 async def test_search_finds_titles_and_words_and_shows_where(chat: Driven) -> None:
     await chat.pilot.press(*"sea")
     await chat.until(lambda: rows(chat) == ["Poems about the sea"])

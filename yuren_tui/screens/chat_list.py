@@ -12,7 +12,7 @@ import asyncio
 from datetime import datetime
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -31,6 +31,7 @@ from yuren_tui.widgets.safe_input import SafeInput
 
 _REST_S = 0.08  # how long nothing must be typed before it is searched for
 _PAGE = 50
+_WIDEST = 110  # cells of the panel
 Chosen = tuple[int, int | None]
 """A chat, and a message of it to go to."""
 
@@ -67,6 +68,7 @@ class ChatList(ChatFiles[Chosen | None]):
         self._query = query
         self._archived = False
         self._rows: list[tuple[ChatSummary, ChatHit | None]] = []
+        self._drawn_width = 0
         self._is_whole = False
         self._deleted: list[int] = []
         self._is_fresh = asyncio.Event()
@@ -86,10 +88,14 @@ class ChatList(ChatFiles[Chosen | None]):
 
     def on_mount(self) -> None:
         self.query_one("#query").focus()
+        self.screen_layout_refresh_signal.subscribe(self, self._laid_out)
         self.call_after_refresh(self.reload)
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self._draw)
+    def _laid_out(self, _: object) -> None:
+        """Fit the rows to the list, which may have another width than when they were drawn."""
+        width = self.query_one(Choices).scrollable_content_region.width
+        if self._rows and width not in (0, self._drawn_width):
+            self._draw()
 
     # ------------------------------------------------------------ handlers
 
@@ -235,14 +241,15 @@ class ChatList(ChatFiles[Chosen | None]):
 
     # ------------------------------------------------------------ drawing
 
-    def _draw(self, highlighted: int | None = None, *, is_again: bool = False) -> None:
+    def _draw(self, highlighted: int | None = None) -> None:
         choices, empty = self.query_one(Choices), self.query_one("#empty", Static)
         self.query_one("#panel").border_title = tr(
             "chats.title_archived" if self._archived else "chats.title"
         )
         place = choices.highlighted if highlighted is None else highlighted
-        known = choices.scrollable_content_region.width
-        width = max(10, known or self.size.width - 8)
+        known = choices.scrollable_content_region.width  # 0 while the list is not shown
+        width = max(10, known or min(self.size.width, _WIDEST) - 8)
+        self._drawn_width = known
         now = datetime.now().astimezone()
         choices.show(
             [
@@ -252,8 +259,6 @@ class ChatList(ChatFiles[Chosen | None]):
             highlighted=place,
         )
         choices.display = bool(self._rows)
-        if self._rows and not known and not is_again:  # it was not shown: its width is a guess
-            self.call_after_refresh(self._draw, is_again=True)
         empty.display = not self._rows
         key = "none_found" if self._query.strip() else "none_archived" if self._archived else "none"
         empty.update(Content(tr(f"chats.{key}")))
