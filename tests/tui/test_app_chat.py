@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 from tests.tui.chat_app import running
 from yuren_core.errors import StorageError
 from yuren_core.i18n import use_language
+from yuren_tui.widgets.messages import TurnMessage
 from yuren_tui.widgets.status_bar import StatusBar
 
 LONG = " ".join(f"word{i}\n\n" for i in range(60))
@@ -76,6 +78,27 @@ async def test_scrolling_up_is_respected_and_ctrl_end_follows_again(tmp_path: Pa
         before = turns.max_scroll_y
         await chat.until(lambda: turns.max_scroll_y > before + 5)
         assert turns.scroll_y == turns.max_scroll_y
+
+
+async def test_the_way_to_the_newest_line_goes_when_all_is_in_sight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = TurnMessage.draw
+
+    async def slowly(message: TurnMessage) -> None:
+        await asyncio.sleep(0.1)  # the layout comes before the message counts as shown
+        await draw(message)
+
+    async with running(tmp_path / "log", "--answer", "Yes.") as chat:
+        await chat.open()
+        monkeypatch.setattr(TurnMessage, "draw", slowly)
+        await chat.ask("\n".join("a prompt of many lines"))
+        await chat.ask("and it shrinks again")
+        await chat.pilot.pause(0.1)
+        window = chat.chat.transcript.turns
+        assert window.scroll_y >= window.max_scroll_y
+        assert chat.chat.transcript.is_at_end
+        assert "newest" not in chat.screen_text()
 
 
 async def test_one_can_write_and_send_while_the_model_loads(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ terminal that is resized.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ class TurnWindow(TurnSlice, inherit_bindings=False):
             views: the whole path.
             swapped: a message that goes and the one that comes to stand where it stood.
         """
-        async with self._changing:
+        async with self._change():
             old = self.message(swapped[0]) if swapped else None
             lines = old.virtual_region.y - round(self._top) if old else 0
             had_end = self._end == len(self._views)
@@ -98,14 +99,14 @@ class TurnWindow(TurnSlice, inherit_bindings=False):
 
     async def reveal(self, place: int) -> None:
         """Have a message mounted, and those around it."""
-        async with self._changing:
+        async with self._change():
             if not self._start <= place < self._end:
                 end = min(len(self._views), place + _OPENING)
                 await self._mount_slice(max(0, min(place - _STEP, end - _OPENING)), end)
 
     async def to_end(self) -> None:
         """Go to the newest line and follow it."""
-        async with self._changing:
+        async with self._change():
             end = len(self._views)
             start = self._start if self._end == end else end
             await self._mount_slice(max(0, min(start, end - _OPENING), end - self._tail), end)
@@ -233,7 +234,7 @@ class TurnWindow(TurnSlice, inherit_bindings=False):
         """Move the slice towards an end, and take out what is far from it at the other."""
         if self._changing.locked():
             return
-        async with self._changing:
+        async with self._change():
             start, end, count = self._start, self._end, len(self._views)
             if step < 0:
                 start = max(0, start - _STEP)
@@ -243,4 +244,10 @@ class TurnWindow(TurnSlice, inherit_bindings=False):
                 end = min(count, end + _STEP)
                 start = max(start, end - self.most)
             await self._mount_slice(start, end)
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[None]:
+        """Change the slice, one at a time; what was told on the way is of half a change."""
+        async with self._changing:
+            yield
         self.call_after_refresh(self._tell)
