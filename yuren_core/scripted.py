@@ -126,6 +126,7 @@ class _Scripted:
         messages = [item.message for item in request.prompt]
         text = messages[-1].text if self.options.echo else self.options.answer
         words = [word for word in _split_after_spaces(text) if word]
+        is_cut = len(words) > request.sampling.max_new_tokens
         words = words[: request.sampling.max_new_tokens]
         prompt_tokens = sum(_count(message) for message in messages)
         self._send(protocol.Prompt(request.id, prompt_tokens, min(self.seen, prompt_tokens), 0))
@@ -144,7 +145,7 @@ class _Scripted:
         self._send(
             protocol.Completed(
                 request.id,
-                "stop",
+                "length" if is_cut else "stop",
                 done,
                 self.options.token_delay,
                 _rate(done, start),
