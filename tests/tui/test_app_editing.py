@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.chat_app import Driven, running
+from yuren_core.i18n import tr
 from yuren_tui.session import Session
 from yuren_tui.store import Store
 from yuren_tui.widgets.turn_editor import TurnEditor
@@ -71,6 +73,20 @@ async def test_an_edit_is_left_for_later_and_thrown_away(tmp_path: Path) -> None
         assert "unfinished edit" not in chat.screen_text()
         await chat.press("e")
         assert editor(chat).text == "Yes."
+
+
+async def test_how_an_answer_ended_is_not_said_above_the_editor(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--answer", "one two three") as chat:
+        await chat.open()
+        chat.session.sampling = replace(chat.session.sampling, max_new_tokens=2)
+        await chat.ask("Count.")
+        remark = tr("chat.ending_length")
+        assert remark in chat.screen_text()
+        await chat.press("alt+up", "e")
+        await chat.until(lambda: chat.chat.query(TurnEditor))
+        await chat.until(lambda: remark not in chat.screen_text())
+        await chat.press("escape")
+        await chat.until(lambda: remark in chat.screen_text())
 
 
 async def test_an_edit_survives_the_chat_s_end(tmp_path: Path) -> None:

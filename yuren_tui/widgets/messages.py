@@ -143,8 +143,7 @@ class AssistantMessage(TurnMessage):
             yield ThumbnailView(self.view.avatar, columns=AVATAR_COLUMNS, rows=AVATAR_ROWS)
         yield StreamedMarkdown()
         remark = Static(Content(self._remark), classes="remark")
-        remark.display = bool(self._remark)
-        yield remark
+        yield remark.set_class(not self._remark, "-empty")
 
     def on_mount(self) -> None:
         self.set_class(self.ending == "failed", "-failed")
@@ -195,7 +194,7 @@ class AssistantMessage(TurnMessage):
     def _show_remark(self) -> None:
         remark = self.query_one(".remark", Static)
         remark.update(Content(self._remark))
-        remark.display = bool(self._remark)
+        remark.set_class(not self._remark, "-empty")  # an editor hides it by its class, too
 
 
 def _head(view: TurnView) -> Content:
