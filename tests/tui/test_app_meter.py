@@ -63,6 +63,19 @@ async def test_the_panel_shows_each_kind_and_what_leaves(tmp_path: Path) -> None
         assert chat.app.screen is chat.chat
 
 
+async def test_the_panel_shows_an_answer_s_words_without_its_marks(tmp_path: Path) -> None:
+    answer = "# Paris\n\nIt is **the capital** of `France`.\n\n" + "word " * 400
+    async with running(tmp_path / "log", "--answer", answer) as chat:
+        await chat.ready()
+        for text in ("**one**", "two", "three"):
+            await chat.ask(text)
+        chat.chat.prompt.text = "word " * 500
+        await chat.pilot.press("f6")
+        await chat.until(lambda: isinstance(chat.app.screen, ContextScreen))
+        assert "Paris It is the capital of France. word" in chat.screen_text()
+        assert "You  **one**" in chat.screen_text(), "it is shown as it was written"
+
+
 async def test_without_a_model_nothing_is_counted(tmp_path: Path) -> None:
     async with running(tmp_path / "log", "--load-delay", "5") as chat:
         await chat.pilot.press("f6")

@@ -19,6 +19,7 @@ from yuren_tui.bindings import bind
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.session import ContextUse, Turn
+from yuren_tui.widgets.markdown import plain_words
 from yuren_tui.widgets.meter import Share, ShareRow, SharesBar
 
 _COLOURS = {
@@ -31,6 +32,7 @@ _COLOURS = {
     "opening": "$foreground 40%",
 }
 _SHOWN = 120  # characters of a turn
+_READ = 1_000  # and how many are looked at for them
 
 
 class ContextScreen(TranslatedModal[None]):
@@ -114,7 +116,10 @@ def _sum(use: ContextUse) -> Content:
 def _line(turn: Turn) -> Content:
     who = tr("chat.you") if turn.role is Role.USER else turn.speaker or tr("chat.assistant")
     pictures = "▣ " * len(turn.images)
-    words = sanitize_line(turn.text[:_SHOWN]).strip()
+    text = turn.text[:_READ]
+    words = text if turn.role is Role.USER else plain_words(text)
     return Content.assemble(
-        (f"{sanitize_line(who, limit=20)}  ", "$foreground 55%"), pictures, words
+        (f"{sanitize_line(who, limit=20)}  ", "$foreground 55%"),
+        pictures,
+        sanitize_line(words[:_SHOWN]).strip(),
     )

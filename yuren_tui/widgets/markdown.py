@@ -24,6 +24,17 @@ def parser() -> MarkdownIt:
     return MarkdownIt("gfm-like", {"html": False}).use(cjk_friendly)
 
 
+def plain_words(text: str) -> str:
+    """The words of a Markdown text on one line, without its marks."""
+    pieces: list[str] = []
+    for token in parser().parse(text):
+        for part in token.children or [token]:
+            is_break = part.type in ("softbreak", "hardbreak")
+            pieces.append(" " if is_break else part.content)
+        pieces.append(" " if token.block else "")
+    return " ".join("".join(pieces).split())
+
+
 class StreamedMarkdown(Markdown):
     """Markdown that grows. Pieces are gathered, so that drawing never takes over the loop."""
 
