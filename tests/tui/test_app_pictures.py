@@ -14,6 +14,8 @@ from textual.widgets import Input, Static
 
 from tests.tui.chat_app import Driven, running, words
 from yuren_tui.screens.file_picker import FilePicker, PictureTree
+from yuren_tui.session import Session
+from yuren_tui.store import Store
 from yuren_tui.widgets.picture import PictureChip, RemoveCross, SentPicture, ThumbnailView
 
 
@@ -131,6 +133,38 @@ async def test_a_blind_model_is_said_when_attaching_and_nothing_is_lost(
         assert chat.chat.prompt.text == "What is it?"
         assert len(chips(chat)) == 1
         assert chat.session.turns == []
+
+
+async def test_a_blind_model_is_said_of_what_was_attached_before_it_was_ready(
+    tmp_path: Path, cat: Path
+) -> None:
+    images = (str(cat),)
+    async with running(tmp_path / "log", "--blind", "--load-delay", "0.5", images=images) as chat:
+        await chat.until(lambda: chips(chat))
+        assert chat.session.model.phase == "loading"
+        assert chat.toasts == []
+        await chat.open()
+        await chat.until(lambda: chat.toasts)
+        assert [toast for toast in chat.toasts if "cannot see" in toast] == chat.toasts[:1]
+
+
+async def test_an_earlier_picture_costs_tokens_as_soon_as_the_model_is_ready(
+    tmp_path: Path, cat: Path
+) -> None:
+    def store() -> Store:
+        return Store.open(tmp_path / "store")
+
+    async with running(tmp_path / "log", "--echo", images=(str(cat),), store=store) as chat:
+        await chat.open()
+        await chat.until(lambda: chips(chat))
+        await chat.ask("What is this?")
+    opening, slow = Session.continue_last, ("--echo", "--load-delay", "0.8")
+    async with running(tmp_path / "log", *slow, store=store, opening=opening) as chat:
+        await chat.until(lambda: "my cat.png" in chat.screen_text())
+        assert chat.session.model.phase == "loading"
+        assert "tokens" not in chat.screen_text()
+        await chat.ready()
+        await chat.until(lambda: "my cat.png · 18 tokens" in chat.screen_text())
 
 
 async def test_a_bad_picture_is_one_message_and_the_draft_stays(tmp_path: Path) -> None:

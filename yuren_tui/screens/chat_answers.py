@@ -16,7 +16,7 @@ from textual import work
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_core.protocol import Completed, Delta, Event, Exited, Failed
+from yuren_core.protocol import Completed, Delta, Event, Exited, Failed, Ready
 from yuren_core.protocol import Prompt as PromptRead
 from yuren_tui.screens.chat_model import ModelScreen
 from yuren_tui.screens.turn_views import turn_view
@@ -116,6 +116,8 @@ class AnswersScreen(ModelScreen):
             while following is not None:
                 event = following
                 self._show_event(answer.id, event)
+                if isinstance(event, Ready):
+                    await self.show_turns()
                 following = await anext(events, None)
         await self._end_answer(event)
         return any(turn.id == answer.id for turn in self._session.turns)

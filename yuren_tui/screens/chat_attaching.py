@@ -43,8 +43,8 @@ class AttachScreen(MemoryScreen):
         self.name_pictures(parts)
         bar = self.pictures
         bar.pictures = (*bar.pictures, *(part for part in parts if part not in bar.pictures))
-        if parts and bar.cost == 0:
-            self.say(tr("chat.blind_warning"), tr("session.blind_remedy"), severity="warning")
+        if parts:
+            self.warn_of_blindness()
 
     @work(group="attach")
     async def attach_typed(self, text: str, paths: Sequence[Path]) -> None:

@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
-from yuren_core.protocol import Event, Exited, Failed
+from yuren_core.protocol import Event, Exited, Failed, Ready
 from yuren_tui.bindings import bind
 from yuren_tui.installing import install_starter, starter_path
 from yuren_tui.model_care import ModelCare
@@ -95,8 +95,11 @@ class ModelScreen(TranslatedScreen[None]):
     @work(group="model", exclusive=True)
     async def load_model(self) -> None:
         """Load the chosen model, in the background."""
+        was_known = self.pictures.cost is not None
         async for event in self._care.load():
-            self._show_load(event)
+            await self._show_load(event)
+        if not was_known:
+            self.warn_of_blindness()
 
     @work(group="look", exclusive=True)
     async def look(self) -> None:
@@ -137,9 +140,19 @@ class ModelScreen(TranslatedScreen[None]):
 
         return StarterOffer()
 
-    def _show_load(self, event: Event) -> None:
+    async def show_turns(self, *, swapped: tuple[int, int] | None = None) -> None:
+        """Bring the transcript up to date; `chat_answers` does."""
+
+    def warn_of_blindness(self) -> None:
+        """Say that the model cannot see what is attached, where that is so."""
+        if self.pictures.pictures and self.pictures.cost == 0:
+            self.say(tr("chat.blind_warning"), tr("session.blind_remedy"), severity="warning")
+
+    async def _show_load(self, event: Event) -> None:
         self.show_status()
         match event:
+            case Ready():
+                await self.show_turns()  # what pictures cost is known only now
             case Failed():
                 self.transcript.add_notice(event.message, event.hint, "error")
             case Exited():

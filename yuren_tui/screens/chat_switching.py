@@ -54,7 +54,7 @@ class SwitchScreen(ModelScreen):
     async def _load_choice(self, choice: ModelChoice) -> bool:
         self._care.forgive()
         async for event in self._care.switch(choice):
-            self._show_load(event)
+            await self._show_load(event)
         self.show_status()
         return self._session.model.phase == "ready"
 
