@@ -29,7 +29,7 @@ class ModelAtHand:
 
     Attributes:
         choice: how it was loaded last, or "auto".
-        origin: chosen before, or only found among the installed ones.
+        origin: chosen before or now, or only found among the installed ones.
         sees: whether it has a vision tower; None where that cannot be known before it loads.
         size_bytes: of its weights; 0 where that is not known.
         is_gone: a directory that is no longer there.
@@ -53,8 +53,15 @@ def is_path(model: str) -> bool:
     return model.startswith(("/", "~", ".", "\\")) or ":" in model[:3] or Path(model).is_dir()
 
 
-def models_at_hand(recent: Iterable[RecentModel]) -> list[ModelAtHand]:
-    """All of them, the last chosen first, then the installed ones by name. Reads the disk."""
+def models_at_hand(
+    recent: Iterable[RecentModel], current: ModelChoice | None = None
+) -> list[ModelAtHand]:
+    """All of them, the last chosen first, then the installed ones by name. Reads the disk.
+
+    Args:
+        recent: chosen before, the latest first.
+        current: chosen now; it comes first where it is neither of them.
+    """
     found: dict[str, ModelAtHand] = {}
     for one in recent:
         choice = ModelChoice(one.model, cast("LoadMode", one.load), cast("Device", one.device))
@@ -64,6 +71,8 @@ def models_at_hand(recent: Iterable[RecentModel]) -> list[ModelAtHand]:
             is_model = any((path / config).is_file() for config in (_CONFIG, _ADAPTER_CONFIG))
             if is_model and not path.name.startswith("."):
                 found.setdefault(str(path), look_at(ModelChoice(str(path)), "installed"))
+    if current is not None and current.model not in found:
+        return [look_at(current, "recent"), *found.values()]
     return list(found.values())
 
 

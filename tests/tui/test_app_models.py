@@ -66,6 +66,19 @@ async def test_what_is_typed_is_loaded_and_a_failure_brings_the_old_one_back(
         assert chat.session.store.history.models() == []
 
 
+async def test_the_loaded_one_is_listed_wherever_it_came_from(tmp_path: Path) -> None:
+    install("tiny-llama")
+    choice = ModelChoice("owner/from-the-hub", "8bit")
+    async with running(tmp_path / "log", choice=choice) as chat:
+        await chat.ready()
+        await picker(chat)
+        await chat.until(lambda: "● owner/from-the-hub" in chat.screen_text())
+        assert "tiny-llama" in chat.screen_text()
+        assert "8bit" in chat.screen_text()
+        await chat.pilot.press("escape")
+        assert chat.session.choice == choice
+
+
 async def test_a_switch_in_the_middle_of_a_load(tmp_path: Path) -> None:
     async with running(tmp_path / "log", "--load-delay", "0.6") as chat:
         await chat.until(lambda: chat.session.model.phase == "loading")

@@ -33,7 +33,7 @@ class SwitchScreen(ModelScreen):
         except YurenError as error:
             self.complain(error)
             return
-        models = await asyncio.to_thread(models_at_hand, recent)
+        models = await asyncio.to_thread(models_at_hand, recent, self._care.choice)
         has_pictures = any(turn.images for turn in self._session.turns)
         picker = ModelPicker(models, current=self._care.choice, has_pictures=has_pictures)
         chosen = await self.app.push_screen_wait(picker)
