@@ -167,6 +167,28 @@ async def test_an_earlier_picture_costs_tokens_as_soon_as_the_model_is_ready(
         await chat.until(lambda: "my cat.png · 18 tokens" in chat.screen_text())
 
 
+async def test_the_large_view_is_called_as_the_file_was(tmp_path: Path, cat: Path) -> None:
+    def store() -> Store:
+        return Store.open(tmp_path / "store")
+
+    async with running(tmp_path / "log", "--echo", images=(str(cat),), store=store) as chat:
+        await chat.open()
+        await chat.until(lambda: chips(chat))
+        await chat.ask("What is this?")
+    opening = Session.continue_last
+    async with running(tmp_path / "log", store=store, opening=opening) as chat:
+        await chat.open()
+        await chat.pilot.press("alt+o")
+        await chat.until(lambda: "40 × 20" in chat.screen_text())
+        assert "my cat.png" in chat.screen_text()
+        await chat.pilot.press("escape")
+        chat.chat._picture_names.clear()  # as of a picture out of an imported chat
+        await chat.pilot.press("alt+o")
+        await chat.until(lambda: "40 × 20" in chat.screen_text())
+        assert "Picture" in chat.screen_text()
+        assert sha256_of(cat)[:8] not in chat.screen_text()
+
+
 async def test_a_bad_picture_is_one_message_and_the_draft_stays(tmp_path: Path) -> None:
     bad = tmp_path / "bad[red].png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\nnothing")

@@ -99,7 +99,12 @@ class AttachScreen(MemoryScreen):
         """Show a picture as large as the terminal can."""
         from yuren_tui.screens.picture import PictureScreen
 
-        screen = PictureScreen(picture.path, images=self.images, questions=self.questions)
+        screen = PictureScreen(
+            picture.path,
+            called=self._picture_names.get(picture.sha256, ""),
+            images=self.images,
+            questions=self.questions,
+        )
         self.app.push_screen(screen)
 
     @work(group="url", exclusive=True)

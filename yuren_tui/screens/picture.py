@@ -26,6 +26,7 @@ from yuren_tui.settings.values import Images
 from yuren_tui.terminal.graphics import find_graphics
 from yuren_tui.terminal.questions import Questions
 from yuren_tui.widgets.large_picture import LargePicture
+from yuren_tui.widgets.picture import shown_name
 
 if TYPE_CHECKING:
     from yuren_core.images import ImageInfo
@@ -36,6 +37,7 @@ class PictureScreen(TranslatedModal[None]):
 
     Args:
         path: the picture's file.
+        called: what its file was called where the person had it; empty where that is not known.
         images: how the person wants pictures drawn.
         questions: from `commits.install`, to ask the terminal; None where that cannot be.
         environment: the variables; the process's own where it is None.
@@ -57,6 +59,7 @@ class PictureScreen(TranslatedModal[None]):
         self,
         path: str | Path,
         *,
+        called: str = "",
         images: Images = "auto",
         questions: Questions | None = None,
         environment: Mapping[str, str] | None = None,
@@ -64,6 +67,7 @@ class PictureScreen(TranslatedModal[None]):
     ) -> None:
         super().__init__()
         self._path = str(path)
+        self._called = called
         self._images = images
         self._questions = questions
         self._environment = os.environ if environment is None else environment
@@ -72,7 +76,7 @@ class PictureScreen(TranslatedModal[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="panel") as panel:
-            panel.border_title = Content(sanitize_line(Path(self._path).name, limit=60))
+            panel.border_title = Content(self._title)
             yield LargePicture(self._path, write=self._write, id="large")
             yield Static("", id="about", markup=False)
         yield Footer(show_command_palette=False)
@@ -107,6 +111,13 @@ class PictureScreen(TranslatedModal[None]):
     def picture(self) -> LargePicture:
         """The picture."""
         return self.query_one(LargePicture)
+
+    @property
+    def _title(self) -> str:
+        """The file's name; one in the store is named by its hash, which says nothing."""
+        is_own = shown_name(self._path) != ""
+        name = Path(self._path).name if is_own else self._called
+        return sanitize_line(name, limit=60) or tr("terminal.picture")
 
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
