@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.chat_app import Driven, running
+from yuren_tui.screens.pick import PickScreen
 from yuren_tui.screens.prompt_history import PromptHistory
 from yuren_tui.screens.reading import ReadScreen
 from yuren_tui.screens.system_prompt import SystemPromptScreen
@@ -51,6 +52,24 @@ async def test_what_was_changed_on_the_way_stays_until_something_is_sent(tmp_pat
         await chat.until(lambda: len(chat.questions) == 3)
         await chat.pilot.press("up", "up")
         assert chat.chat.prompt.text == "second"
+
+
+async def test_older_prompts_are_forgotten_when_one_says_so_twice(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await sent(chat, "first")
+        history = chat.session.store.history
+        await chat.pilot.press(*"draft", "up")
+        for answer, left in ((["enter"], ["first"]), (["down", "enter"], [])):
+            chat.chat.panel_commands["forget_prompts"]()
+            await chat.until(lambda: isinstance(chat.app.screen, PickScreen))
+            await chat.pilot.press(*answer)
+            await chat.until(lambda: chat.app.screen is chat.chat)
+            await chat.until(lambda left=left: history.prompts() == left)
+        await chat.until(lambda: chat.toasts)
+        assert chat.chat.prompt.text == "draft"
+        await chat.pilot.press("up")
+        assert chat.chat.prompt.text == "draft"
+        assert chat.questions == ["first"]
 
 
 async def test_prompts_are_searched_and_the_draft_is_kept(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.binding import BindingType
+from textual.content import Content
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
 from yuren_tui.screens.chat_panels import PanelScreen
 from yuren_tui.widgets.prompt import PromptArea
@@ -35,7 +37,11 @@ class PromptScreen(PanelScreen):
     @property
     def panel_commands(self) -> dict[str, Callable[[], object]]:
         """What the command palette offers of these, by name in the catalogues."""
-        own = {"history": self.action_prompt_history, "editor": self.action_editor}
+        own: dict[str, Callable[[], object]] = {
+            "history": self.action_prompt_history,
+            "forget_prompts": self.action_forget_prompts,
+            "editor": self.action_editor,
+        }
         return super().panel_commands | own
 
     _older: tuple[str, ...] = ()
@@ -72,6 +78,24 @@ class PromptScreen(PanelScreen):
             self._older = (chosen, *self._older)
         self._go(self._older.index(chosen))
         self.prompt.focus()
+
+    @work(group="history", exclusive=True)
+    async def action_forget_prompts(self) -> None:
+        """Forget all prompts that were sent, once the person has said so; the chats stay."""
+        from yuren_tui.screens.pick import PickScreen
+
+        entries = [Content(f"  {tr(f'history.{answer}')}") for answer in ("keep", "forget")]
+        if await self.app.push_screen_wait(PickScreen(tr("history.forget_title"), entries)) != 1:
+            return
+        try:
+            self._session.store.history.forget_prompts()
+        except YurenError as error:
+            self.complain(error)
+            return
+        if self._place != DRAFT:
+            self._go(DRAFT)
+        self._older, self._written = (), None
+        self.say(tr("history.forgotten"))
 
     @work(group="editor", exclusive=True)
     async def action_editor(self) -> None:
