@@ -65,8 +65,3 @@ class History:
             RecentModel(row["model"], row["load"], row["device"], from_milliseconds(row["used_at"]))
             for row in rows
         ]
-
-    def forget_model(self, model: str) -> None:
-        """Forget a model, for instance one whose directory is gone."""
-        with self._database.write() as db:
-            db.execute("DELETE FROM models WHERE model = ?", (storable(model),))

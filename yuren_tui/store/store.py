@@ -56,7 +56,6 @@ class Store:
         self.messages = Messages(database, self.pictures, self._writers)
         self.history = History(database)
         self.notices: tuple[str, ...] = tuple(database.notices)
-        self._seen = self._data_version()
 
     @classmethod
     def open(
@@ -105,11 +104,6 @@ class Store:
             archived=archived,
         )
 
-    def changed_elsewhere(self) -> bool:
-        """Whether another store has written since this was last asked: time to read again."""
-        before, self._seen = self._seen, self._data_version()
-        return before != self._seen
-
     def check(self) -> list[str]:
         """What a full check finds wrong; empty for a sound store. Reads the whole file."""
         with self.database.write() as db:
@@ -131,6 +125,3 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _data_version(self) -> int:
-        return int(self.database.rows("PRAGMA data_version")[0][0])

@@ -184,18 +184,6 @@ def test_models_are_remembered_by_last_use(store: Store) -> None:
         ("a", "auto", "auto"),
         ("b", "8bit", "cpu"),
     }
-    store.history.forget_model("a")
-    assert [m.model for m in store.history.models()] == ["b"]
-
-
-def test_another_store_s_writes_are_noticed(tmp_path: Path) -> None:
-    with Store.open(tmp_path) as here, Store.open(tmp_path) as there:
-        assert not here.changed_elsewhere()
-        here.chats.create()
-        assert not here.changed_elsewhere()
-        there.chats.create()
-        assert here.changed_elsewhere()
-        assert not here.changed_elsewhere()
 
 
 def test_a_picture_part_that_is_nowhere_is_refused_before_anything_is_stored(
