@@ -77,13 +77,13 @@ class CpuAttention(LlamaAttention):
         hidden_states: Tensor,
         position_embeddings: tuple[Tensor, Tensor] | None = None,
         attention_mask: Tensor | None = None,
-        past_key_values: Any = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
         """As `LlamaAttention`."""
         if "cu_seqlens" not in kwargs or position_embeddings is None:
+            # The cache comes by name, which is not the same in all versions of transformers.
             own: tuple[Tensor, Tensor | None] = super().forward(
-                hidden_states, position_embeddings, attention_mask, past_key_values, **kwargs
+                hidden_states, position_embeddings, attention_mask, **kwargs
             )
             return own
         shape = (*hidden_states.shape[:-1], -1, self.head_dim)  # (1, N, heads, d)
