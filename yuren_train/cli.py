@@ -46,6 +46,13 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "stage1": LazyCommand(
         "yuren_train.commands.stage1:stage1", "Teach a language model to answer, from text."
     ),
+    "stage2": LazyCommand(
+        "yuren_train.commands.stage2:stage2", "Teach the projector alone, from pictures."
+    ),
+    "stage3": LazyCommand(
+        "yuren_train.commands.stage3:stage3",
+        "Teach projector and language model, from pictures and text.",
+    ),
     "merge": LazyCommand(
         "yuren_train.commands.merge:merge", "Make one model of an adapter and its base."
     ),
@@ -121,6 +128,6 @@ def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
 def main() -> None:
     """Make a multimodal LLaMA: text, then the projector, then everything.
 
-    Stage 1 is here; stages 2 and 3 arrive with the next release. `yuren-train stage1 --qlora`
-    with nothing else trains the starter model on the bundled conversations.
+    `yuren-train stage1 --qlora` with nothing else trains the starter model on the bundled
+    conversations.
     """

@@ -12,12 +12,15 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from yuren_core.errors import YurenError
-from yuren_train.config import Source, TrainConfig
+from yuren_train.config import Source, Stage, TrainConfig
 from yuren_train.training.events import Event, Stepped
 
 _WORDS = "What is the capital of France? 请描述这张图片。 Answer briefly and say Hello".split()  # noqa: SIM905
@@ -37,6 +40,42 @@ def write_rows(file: Path, *, rows: int = 40, seed: int = 0) -> Path:
     return file
 
 
+_COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230)}
+
+
+def write_picture_rows(file: Path, *, rows: int = 36, texts: int = 0) -> Path:
+    """Pictures of one colour, asked for at the beginning, in the middle, at the end, or two.
+
+    Args:
+        file: written, with the pictures beside it.
+        rows: with pictures.
+        texts: further rows without.
+    """
+    for name, colour in _COLOURS.items():
+        Image.new("RGB", (40, 30), colour).save(file.with_name(f"{name}.png"))
+    names = list(_COLOURS)
+    with file.open("w", encoding="utf-8") as out:
+        for number in range(rows):
+            one, two = names[number % 3], names[number // 3 % 3]
+            question, shown = [
+                ("<image>\nWhat is the colour?", [one]),
+                ("What is <image> called?", [one]),
+                ("Say the colour.\n<image>", [one]),
+                ("<image> and <image>?", [one, two]),
+            ][number % 4]
+            turns = [
+                {"from": "human", "value": question},
+                {"from": "gpt", "value": " ".join(shown)},
+            ]
+            row = {"images": [f"{name}.png" for name in shown], "conversations": turns}
+            out.write(json.dumps(row) + "\n")
+    if texts:
+        plain = write_rows(file.with_name("plain.jsonl"), rows=texts).read_text(encoding="utf-8")
+        with file.open("a", encoding="utf-8") as out:
+            out.write(plain)
+    return file
+
+
 def tiny_config(model: Path, data: Path, out: Path, **values: Any) -> TrainConfig:
     """Two epochs over `data`, in fp32, unless told otherwise."""
     standard: dict[str, Any] = {
@@ -49,12 +88,22 @@ def tiny_config(model: Path, data: Path, out: Path, **values: Any) -> TrainConfi
         "workers": 1,
     }
     return TrainConfig(
-        stage="stage1",
         model=str(model),
-        data=(Source(data),),
         out=out,
-        **{**standard, **values},
+        data=(Source(data),),
+        **{"stage": "stage1", **standard, **values},
     )
+
+
+def recipe_of(stage: Stage) -> Callable[..., Path]:
+    """What trains in a stage."""
+    from yuren_train.recipes import stage1_text, stage2_projector, stage3_multimodal
+
+    return {
+        "stage1": stage1_text.train,
+        "stage2": stage2_projector.train,
+        "stage3": stage3_multimodal.train,
+    }[stage]
 
 
 class Process:
@@ -112,8 +161,7 @@ def _config_of(file: Path) -> TrainConfig:
 
 
 def _main(config_file: str, events_file: str) -> int:
-    from yuren_train.recipes.stage1_text import train
-
+    config = _config_of(Path(config_file))
     with Path(events_file).open("a", encoding="utf-8", buffering=1) as out:
 
         def tell(event: Event) -> None:
@@ -121,7 +169,7 @@ def _main(config_file: str, events_file: str) -> int:
             out.write(json.dumps(told, default=str) + "\n")
 
         try:
-            train(_config_of(Path(config_file)), on_event=tell)
+            recipe_of(config.stage)(config, on_event=tell)
         except YurenError as error:
             print(error, file=sys.stderr)  # noqa: T201
             return error.exit_code

@@ -20,7 +20,7 @@ from yuren_train.config.settling import HINTS, NAMES
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 HELP: Mapping[str, str] = {
-    "model": "Directory or hub id to start from; the starter by default.",
+    "model": "Directory or hub id to start from; in stage 1 the starter by default.",
     "data": "File to learn from, FILE or FILE:WEIGHT; may be given often.",
     "eval_data": "File to measure the loss on; may be given often.",
     "eval_split": "Without --eval-data: fraction of the rows to keep for it.",

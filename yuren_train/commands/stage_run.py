@@ -54,7 +54,7 @@ def run_stage(
     adopt_slurm(os.environ)
     is_alone = not is_launched()
     settled = settle(
-        stage, typed=typed(options), file=file, shape_of=_shape_of, standard=_standard()
+        stage, typed=typed(options), file=file, shape_of=_shape_of, standard=_standard(stage)
     )
     if dry_run:
         _dry_run(settled, launch)
@@ -70,8 +70,10 @@ def run_stage(
         recipe(settled.config, on_event=_tell_nobody)
 
 
-def _standard() -> dict[str, Any]:
-    """Model and data of whoever names none."""
+def _standard(stage: Stage) -> dict[str, Any]:
+    """Model and data of whoever names none; the starter cannot see, so stage 1 alone has them."""
+    if stage != "stage1":
+        return {}
     return {
         "model": str(starter.starter_dir()),
         "data": [str(assets_dir() / "data" / "sample.jsonl")],
@@ -82,10 +84,14 @@ def _shape_of(ref: str) -> ModelShape:
     """The shape of a model; the starter is installed where it is wanted and missing."""
     if Path(ref) == starter.starter_dir() and (code := starter.main()):
         raise click.exceptions.Exit(code)
+    from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
     from yuren_core.model.loading import find_model
     from yuren_core.model.weights import tell_nobody
 
-    return ModelShape.of(find_model(ref, tell_nobody))
+    directory = find_model(ref, tell_nobody)
+    if is_adapter(directory):
+        directory = find_base(read_adapter(directory), lambda base: find_model(base, tell_nobody))
+    return ModelShape.of(directory)
 
 
 def _dry_run(settled: Settled, launch: Launch) -> None:

@@ -54,6 +54,21 @@ def check_config(config: TrainConfig, origins: Mapping[str, str], shape: ModelSh
                 tr("error.config.wrong", name=name, value=repr(value), origin=origins[name]),
                 tr("error.config.allowed", allowed=allowed),
             )
+    if config.stage != "stage1" and not shape.vision_width:
+        raise UsageError(
+            tr("error.config.blind", model=config.model),
+            tr("error.config.blind_hint", model=config.model),
+        )
+    if config.stage == "stage2" and config.method != "full":
+        raise UsageError(
+            tr(
+                "error.config.wrong",
+                name="method",
+                value=config.method,
+                origin=origins["method"],
+            ),
+            tr("error.config.allowed", allowed="full"),
+        )
     if not config.data:
         raise UsageError(tr("error.config.no_data"), tr("error.config.no_data_hint"))
     for source in (*config.data, *config.eval_data):

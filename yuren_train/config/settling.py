@@ -57,10 +57,10 @@ def settle(
         typed: what the command line says, by the names of `TrainConfig`.
         file: a YAML file, or None.
         shape_of: reads the shape of the model that a reference names.
-        standard: `model` and `data` for whoever names none.
+        standard: `model` and `data` for whoever names none; empty where they must be named.
 
     Raises:
-        UsageError: a value that cannot be; its place is named.
+        UsageError: a value that cannot be; its place is named. Or none where one must be.
         YurenError: whatever `shape_of` raises.
     """
     values: dict[str, Any] = {"stage": stage}
@@ -78,6 +78,9 @@ def settle(
     on_sample_data = "data" not in values
     for name, value in standard.items():
         take(name, value, tr("origin.standard"))
+    for name in ("model", "data"):
+        if name not in values:
+            raise UsageError(tr(f"error.config.no_{name}"), tr(f"error.config.no_{name}_hint"))
     shape = shape_of(values["model"])
     method = values.get("method", "full")
     situation = Situation(stage, method, shape, on_sample_data)

@@ -23,7 +23,10 @@ from yuren_train.data.samples import Sample
 from yuren_train.data.schema import Place
 
 Preprocess = Callable[[Sequence[Image]], Tensor]
-"""RGB pictures to `pixel_values` (K, 3, H, W): `VisionTower.preprocess`."""
+"""RGB pictures to `pixel_values` (U, 3, H, W): `VisionTower.preprocess`."""
+
+ReadFeatures = Callable[[Sequence[str]], Tensor]
+"""Hashes of pictures to what the tower made of them, (K, P, C)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +39,13 @@ class Batch:
         position_ids: (1, N) int64, from 0 in each sample.
         cu_seqlens: (S + 1,) int32, where each sample begins; the last is N.
         max_seqlen: tokens of the longest sample.
-        pixel_values: (K, 3, H, W) fp32, or None where there are no pictures to compute.
+        pixel_values: (U, 3, H, W) fp32, each distinct picture once, in the order of
+            `image_keys`; None where the tower has nothing to do.
         image_keys: sha256 of each picture, in the order of their patches.
         places: where each sample's row stands.
+        image_counts: pictures of each sample.
+        image_features: (K, P, C), what the tower made of each picture; None where it has not
+            seen them yet, or there are none.
     """
 
     input_ids: Tensor
@@ -49,6 +56,8 @@ class Batch:
     pixel_values: Tensor | None
     image_keys: tuple[str, ...]
     places: tuple[Place, ...]
+    image_counts: tuple[int, ...]
+    image_features: Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -62,26 +71,33 @@ class Batch:
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
         """The same batch with its tensors on a device."""
-        pictures = self.pixel_values
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
+
         return replace(
             self,
             input_ids=self.input_ids.to(device, non_blocking=non_blocking),
             labels=self.labels.to(device, non_blocking=non_blocking),
             position_ids=self.position_ids.to(device, non_blocking=non_blocking),
             cu_seqlens=self.cu_seqlens.to(device, non_blocking=non_blocking),
-            pixel_values=None
-            if pictures is None
-            else pictures.to(device, non_blocking=non_blocking),
+            pixel_values=moved(self.pixel_values),
+            image_features=moved(self.image_features),
         )
 
 
-def collate(samples: Sequence[Sample], *, preprocess: Preprocess | None = None) -> Batch:
+def collate(
+    samples: Sequence[Sample],
+    *,
+    preprocess: Preprocess | None = None,
+    read_features: ReadFeatures | None = None,
+) -> Batch:
     """Lay samples side by side.
 
     Args:
         samples: at least one.
-        preprocess: opens the way for pictures; None leaves `pixel_values` out, for a model that
-            cannot see or for features that are cached by `image_keys`.
+        preprocess: makes pictures ready for the tower; None leaves `pixel_values` out.
+        read_features: finds what the tower has made of them before, in place of `preprocess`.
 
     Returns:
         The batch, on the CPU.
@@ -91,9 +107,13 @@ def collate(samples: Sequence[Sample], *, preprocess: Preprocess | None = None) 
     """
     sizes = [len(sample.input_ids) for sample in samples]
     images = [image for sample in samples for image in sample.images]
-    pixel_values = None
+    keys = tuple(image.sha256 for image in images)
+    pixel_values = image_features = None
     if preprocess is not None and images:
-        pixel_values = preprocess([open_rgb(image.path) for image in images])
+        distinct = {image.sha256: image.path for image in images}
+        pixel_values = preprocess([open_rgb(path) for path in distinct.values()])
+    if read_features is not None and images:
+        image_features = read_features(keys)
     shifted = [np.append(sample.labels[1:], IGNORE_INDEX) for sample in samples]
     return Batch(
         input_ids=_row([sample.input_ids for sample in samples]),
@@ -102,8 +122,10 @@ def collate(samples: Sequence[Sample], *, preprocess: Preprocess | None = None) 
         cu_seqlens=torch.tensor(np.cumsum([0, *sizes]), dtype=torch.int32),
         max_seqlen=max(sizes),
         pixel_values=pixel_values,
-        image_keys=tuple(image.sha256 for image in images),
+        image_keys=keys,
         places=tuple(sample.place for sample in samples),
+        image_counts=tuple(len(sample.images) for sample in samples),
+        image_features=image_features,
     )
 
 

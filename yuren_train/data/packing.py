@@ -61,19 +61,21 @@ def plan_epoch(
     micro_batches: int,
     seed: int,
     epoch: int,
+    image_counts: NDArray[np.int32] | None = None,
 ) -> list[Step]:
     """Plan one pass over the samples.
 
     Args:
         lengths: tokens of each sample, (samples,), none above `max_length`.
         order: "packed" fills bins of `max_length` tokens, best fit decreasing, within windows
-            of shuffled samples; "grouped" puts samples of like length into one step; "shuffled"
-            does neither.
+            of shuffled samples; "grouped" puts samples of like length into one step, those with
+            pictures apart from those without; "shuffled" does neither.
         max_length: tokens of a bin.
         batch_size: bins (packed) or samples of one micro-batch, at most.
         micro_batches: of one step: devices times gradient accumulation.
         seed: with `epoch`, fixes the order.
         epoch: counted from 0.
+        image_counts: pictures of each sample, (samples,); None where there are none.
 
     Returns:
         The steps, in order.
@@ -97,7 +99,9 @@ def plan_epoch(
             units = [
                 unit
                 for start in starts
-                for unit in _singly(_by_length(shuffled[start : start + window], lengths), lengths)
+                for unit in _singly(
+                    _by_kind(shuffled[start : start + window], lengths, image_counts), lengths
+                )
             ]
         case "shuffled":
             units = _singly(shuffled, lengths)
@@ -123,6 +127,18 @@ def _singly(places: NDArray[np.int64], lengths: NDArray[np.int32]) -> list[_Unit
 
 def _by_length(places: NDArray[np.int64], lengths: NDArray[np.int32]) -> NDArray[np.int64]:
     return places[np.argsort(-lengths[places].astype(np.int64), kind="stable")]
+
+
+def _by_kind(
+    places: NDArray[np.int64],
+    lengths: NDArray[np.int32],
+    image_counts: NDArray[np.int32] | None,
+) -> NDArray[np.int64]:
+    """Those with pictures first; each kind by length."""
+    ordered = _by_length(places, lengths)
+    if image_counts is None:
+        return ordered
+    return ordered[np.argsort(image_counts[ordered] == 0, kind="stable")]
 
 
 def _pack(places: NDArray[np.int64], lengths: NDArray[np.int32], max_length: int) -> list[_Unit]:

@@ -97,6 +97,19 @@ class TokenizedRows(Sequence[Sample]):
         learned = self._chosen[~np.isin(self._chosen, measured)]
         return self._of(learned), self._of(measured)
 
+    def with_pictures(self) -> TokenizedRows:
+        """The rows that have some, in the same order."""
+        return self._of(self._chosen[self.image_counts > 0])
+
+    def pictures(self, places: Iterable[int]) -> dict[str, str]:
+        """Paths by sha256 of all pictures at some places."""
+        return {
+            image.sha256: image.path
+            for place in places
+            if self.image_counts[place]
+            for image in self[place].images
+        }
+
     def _of(self, chosen: NDArray[np.int64]) -> TokenizedRows:
         return TokenizedRows(self._files, chosen, self.report)
 

@@ -148,7 +148,9 @@ def merge(
             "adapter": {
                 "ref": ref,
                 "path": str(source),
-                "sha256": hashes_of(sorted(source.glob("*adapter*"))),
+                "sha256": hashes_of(
+                    sorted((*source.glob("*adapter*"), *source.glob("mm_projector.*")))
+                ),
             },
             "base": {
                 "ref": adapter.base,

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
-from yuren_train.data.collator import Batch, Preprocess, collate
+from yuren_train.data.collator import Batch
 from yuren_train.data.samples import Sample
 from yuren_train.training.processes import Processes
 from yuren_train.training.run_plan import NumberedStep
@@ -22,7 +22,7 @@ def batches(
     rows: Sequence[Sample],
     processes: Processes,
     *,
-    preprocess: Preprocess | None = None,
+    collate: Callable[[Sequence[Sample]], Batch],
 ) -> Iterator[Share]:
     """The micro-batches of this rank, step by step.
 
@@ -32,14 +32,13 @@ def batches(
         steps: of the run, in order.
         rows: what their places mean.
         processes: who this process is.
-        preprocess: as `collate` takes it.
+        collate: makes a batch of samples: `Sight.collate`.
     """
 
     def make(step: NumberedStep) -> Share:
         mine = step.plan.micro_batches[processes.rank :: processes.world]
         return step, [
-            collate([rows[place] for place in places], preprocess=preprocess) if places else None
-            for places in mine
+            collate([rows[place] for place in places]) if places else None for places in mine
         ]
 
     remaining = iter(steps)

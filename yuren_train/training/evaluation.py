@@ -13,11 +13,11 @@ from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Delta
 from yuren_core.sampling_params import SamplingParams
 from yuren_train.config import TrainConfig
-from yuren_train.data.collator import Preprocess, collate
 from yuren_train.data.packing import plan_epoch
 from yuren_train.data.tokenized import TokenizedRows
 from yuren_train.training.engines import Engine
 from yuren_train.training.events import Evaluated, EvaluationStarted, Listener, Sampled
+from yuren_train.training.sight import Sight
 
 _ANSWER_TOKENS = 128
 
@@ -31,14 +31,14 @@ class Evaluation:
         prompts: questions that are answered.
         loaded: tokenizer, tower and precision of the model that learns.
         config: of the run.
-        preprocess: of pictures, as `collate` takes it.
+        sight: how batches get their pictures.
     """
 
     rows: TokenizedRows | None
     prompts: tuple[str, ...]
     loaded: LoadedModel
     config: TrainConfig
-    preprocess: Preprocess | None = None
+    sight: Sight
 
     def run(self, engine: Engine, *, step: int, emit: Listener) -> None:
         """Measure and ask; called by every rank, and nothing of the run changes."""
@@ -72,8 +72,7 @@ class Evaluation:
             places = part.micro_batches[processes.rank]
             batch = None
             if places:
-                samples = [rows[place] for place in places]
-                batch = collate(samples, preprocess=self.preprocess)
+                batch = self.sight.see(self.sight.collate([rows[place] for place in places]))
             loss += float(engine.evaluate(batch))
         (total,) = processes.total([loss])
         tokens = int(rows.label_counts.sum())

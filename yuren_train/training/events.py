@@ -16,14 +16,14 @@ from typing import Literal, TypeAlias
 
 from yuren_train.config import TrainConfig
 
-Phase = Literal["model", "data", "engine", "result"]
-"""What a run does around its steps: load the model, read the data, set up optimizer and
-checkpoint, save the result and prove it."""
+Phase = Literal["model", "data", "pictures", "engine", "result"]
+"""What a run does around its steps: load the model, read the data, let the tower see pictures
+whose features are kept, set up optimizer and checkpoint, save the result and prove it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseStarted:
-    """A phase has begun; it ends with the next event but `DataRead` and `Warned`."""
+    """A phase has begun; it ends with the next event but `DataRead`, `PicturesSeen`, `Warned`."""
 
     phase: Phase
 
@@ -34,6 +34,14 @@ class DataRead:
 
     done_bytes: int
     total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PicturesSeen:
+    """Features of pictures are being made: so many are there, of all of this process."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +181,7 @@ class Finished:
 Event: TypeAlias = (
     PhaseStarted
     | DataRead
+    | PicturesSeen
     | Started
     | Stepped
     | EvaluationStarted

@@ -49,16 +49,28 @@ class FreezingTable:
             yield f"{part.name:<{width}}  {part.parameters:>14,}  {part.trainable:>14,}"
 
 
+def train_language_model(model: nn.Module) -> None:
+    """All but the projector learns, which text says nothing to."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(PROJECTOR not in name)
+
+
 def train_all(model: nn.Module) -> None:
-    """Stage 1, and stage 3 in full: the whole language model learns, projector included."""
+    """The whole language model learns, projector included."""
     model.requires_grad_(True)
 
 
-def train_projector(model: nn.Module) -> None:
-    """Stage 2: the projector learns, the rest is frozen."""
+def train_projector_alone(model: nn.Module) -> None:
+    """The projector learns, the rest is frozen."""
     model.requires_grad_(False)
+    train_projector_too(model)
+
+
+def train_projector_too(model: nn.Module) -> None:
+    """The projector learns, in fp32; of the rest, what did so before."""
     for name, parameter in model.named_parameters():
         if PROJECTOR in name:
+            parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
 
 

@@ -2,14 +2,13 @@
 """A model with its loss: one batch in, the summed loss out.
 
 What engines wrap. It goes past the model's own head, which would make logits for every token;
-pictures come in here: features from a tower that is no part of it, the projector, the merge. A
-batch without a picture still runs the projector, on zeros and with weight zero, so that all
-ranks do the same collectives.
+pictures come in here: the projector and the merge, of features that a tower has made before,
+which is no part of it. A batch without a picture still runs the projector, on zeros and with
+weight zero, so that all ranks do the same collectives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,23 +24,18 @@ from yuren_train.training.loss import LossHead
 from yuren_train.training.packed_attention import PACKED, use_packed_attention
 from yuren_train.training.trained_rows import head_of
 
-FeatureSource = Callable[[Batch], Tensor]
-"""A batch with pictures to their tower features, (K, P, C), in the order of their patches."""
-
 
 class Learner(nn.Module):
     """A causal language model that answers a batch with its loss.
 
     Args:
         model: text-only or multimodal, perhaps in PEFT's wrapping.
-        features: where picture features come from; None for a model that cannot see.
     """
 
-    def __init__(self, model: nn.Module, features: FeatureSource | None = None) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
         self.loss_head = LossHead(*head_of(model))
-        self.features = features
         if next(self.language_model.parameters()).device.type == "cpu":
             use_cpu_layers(self.language_model)
 
@@ -55,7 +49,11 @@ class Learner(nn.Module):
         return inner
 
     def forward(self, batch: Batch) -> Tensor:
-        """The sum of the cross-entropies of a batch's label tokens: fp32, a scalar."""
+        """The sum of the cross-entropies of a batch's label tokens: fp32, a scalar.
+
+        Raises:
+            ValueError: there are pictures that no tower has seen.
+        """
         language_model = self.language_model
         if language_model.config._attn_implementation != PACKED:
             use_packed_attention(language_model)
@@ -73,16 +71,17 @@ class Learner(nn.Module):
 
     def _embed(self, batch: Batch, model: LlamaForCausalLM) -> Tensor:
         embeds: Tensor = model.model.embed_tokens(batch.input_ids)  # (1, N, D)
-        if not isinstance(model, MultimodalLlamaForCausalLM) or self.features is None:
+        if batch.image_keys and batch.image_features is None:
+            raise ValueError("a batch with pictures that no tower has seen")
+        if not isinstance(model, MultimodalLlamaForCausalLM):
             return embeds
-        if not batch.image_keys:
+        if batch.image_features is None:
             width = model.config.mm_hidden_size
             nothing = model.project(embeds.new_zeros(1, 1, width))  # (1, 1, D)
             return embeds + 0.0 * nothing.to(embeds.dtype)
-        with torch.no_grad():
-            features = self.features(batch)  # (K, P, C)
+        projected = model.project(batch.image_features)  # (K, P, D)
         is_patch = batch.input_ids == model.config.image_token_id  # (1, N)
-        return merge_image_features(embeds, is_patch, model.project(features))
+        return merge_image_features(embeds, is_patch, projected)
 
 
 def empty_batch(device: torch.device) -> Batch:
@@ -97,4 +96,5 @@ def empty_batch(device: torch.device) -> Batch:
         pixel_values=None,
         image_keys=(),
         places=(),
+        image_counts=(),
     )

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 
 from yuren_train.config import TrainConfig, in_steps
-from yuren_train.data.collator import Preprocess
 from yuren_train.data.tokenized import TokenizedRows
 from yuren_train.training.anomalies import (
     LossWatch,
@@ -30,6 +29,7 @@ from yuren_train.training.evaluation import Evaluation
 from yuren_train.training.events import Listener, Saved, Stepped
 from yuren_train.training.run_plan import RunPlan
 from yuren_train.training.schedules import lr_schedule
+from yuren_train.training.sight import Sight
 from yuren_train.training.stopping import StopRequest, hearing_stop_requests, stopped
 
 
@@ -45,7 +45,7 @@ class Run:
         checkpoints: where they go.
         evaluation: what is measured in between.
         emit: told every event.
-        preprocess: of pictures, as `collate` takes it.
+        sight: how batches get their pictures.
     """
 
     config: TrainConfig
@@ -55,7 +55,7 @@ class Run:
     checkpoints: Checkpoints
     evaluation: Evaluation
     emit: Listener
-    preprocess: Preprocess | None = None
+    sight: Sight
 
 
 def run_steps(run: Run, resumed: RunState | None = None) -> None:
@@ -82,7 +82,7 @@ def run_steps(run: Run, resumed: RunState | None = None) -> None:
         run.evaluation.run(engine, step=0, emit=run.emit)
     device = engine.processes.device
     shares = batches(
-        run.plan.steps(after=done), run.rows, engine.processes, preprocess=run.preprocess
+        run.plan.steps(after=done), run.rows, engine.processes, collate=run.sight.collate
     )
     with hearing_stop_requests() as request, naming_memory(config, device):
         started = time.perf_counter()
@@ -113,7 +113,10 @@ def _step(
     step, micro_batches = share
     engine, processes = run.engine, run.engine.processes
     torch.manual_seed(_seed(run.config.seed, step.number, processes.rank))
-    losses = [engine.forward_backward(batch, step.label_tokens) for batch in micro_batches]
+    losses = [
+        engine.forward_backward(batch if batch is None else run.sight.see(batch), step.label_tokens)
+        for batch in micro_batches
+    ]
     own = float(torch.stack(losses).sum())
     summed, asked = processes.total([own, float(request.is_made)])
     loss = summed / step.label_tokens

@@ -32,6 +32,8 @@ from yuren_train.training.trained_rows import ADAPTER, look_rows_up
 
 def load_mode(config: TrainConfig) -> LoadMode:
     """How the weights to start from are held: fp32 to be trained, 4 bits under QLoRA."""
+    if config.stage == "stage2":  # frozen but for the projector
+        return config.dtype
     match config.method:
         case "full":
             return "fp32"
@@ -91,7 +93,10 @@ def prepare(
     if unknown := [target for target in config.lora_targets if target not in linears]:
         raise UsageError(
             tr("error.lora.target", targets=", ".join(unknown)),
-            tr("error.lora.target_hint", known=", ".join(sorted(linears - {"lm_head"}))),
+            tr(
+                "error.lora.target_hint",
+                known=", ".join(sorted(linears - {"lm_head", "mm_projector"})),
+            ),
         )
     model.requires_grad_(False)
     keep_trainable(model)

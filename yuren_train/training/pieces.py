@@ -3,7 +3,7 @@
 
 A CPU gains nothing from a large batch: beyond a thousand tokens its products are as fast as they
 become, and what is kept for the backward pass only takes memory. The gradients are the same, up
-to the order of the sums. A batch with pictures stays whole.
+to the order of the sums.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ def pieces(batch: Batch, tokens: int) -> Iterator[Batch]:
     """Part a batch between samples.
 
     Args:
-        batch: without pictures, to be parted.
+        batch: to be parted; the tower has seen its pictures.
         tokens: of a piece, at most; a longer sample is a piece of its own.
     """
     bounds = batch.cu_seqlens.tolist()
-    if bounds[-1] <= tokens or batch.image_keys:
+    if bounds[-1] <= tokens:
         yield batch
         return
     first = 0
@@ -35,6 +35,9 @@ def pieces(batch: Batch, tokens: int) -> Iterator[Batch]:
 def _part(batch: Batch, first: int, last: int) -> Batch:
     starts = batch.cu_seqlens[first : last + 1]
     place = slice(int(starts[0]), int(starts[-1]))
+    before, within = sum(batch.image_counts[:first]), sum(batch.image_counts[first:last])
+    pictures = slice(before, before + within)
+    features = batch.image_features
     return replace(
         batch,
         input_ids=batch.input_ids[:, place],
@@ -43,4 +46,7 @@ def _part(batch: Batch, first: int, last: int) -> Batch:
         cu_seqlens=starts - starts[0],
         max_seqlen=int(starts.diff().max()),
         places=batch.places[first:last],
+        image_counts=batch.image_counts[first:last],
+        image_keys=batch.image_keys[pictures],
+        image_features=None if features is None or not within else features[pictures],
     )

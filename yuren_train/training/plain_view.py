@@ -13,6 +13,7 @@ from yuren_train.training.events import (
     Event,
     Finished,
     PhaseStarted,
+    PicturesSeen,
     Sampled,
     Saved,
     Started,
@@ -69,7 +70,7 @@ class PlainView:
                 return tr("watch.warned", message=told.message)
             case Finished():
                 return finished_line(told)
-            case Stepped() | DataRead():
+            case Stepped() | DataRead() | PicturesSeen():
                 return ""
 
     def _step_line(self, interval: Interval) -> str:

@@ -17,6 +17,7 @@ from yuren_train.training.events import (
     Event,
     Finished,
     PhaseStarted,
+    PicturesSeen,
     Sampled,
     Saved,
     Started,
@@ -76,6 +77,8 @@ class Progress:
                 self._begin(tr(f"watch.phase_{told.phase}"))
             case DataRead():
                 self.done_share = told.done_bytes / max(told.total_bytes, 1)
+            case PicturesSeen():
+                self.done_share = told.done / max(told.total, 1)
             case Started():
                 self.started, self.step, self.began = told, told.step, self.clock()
                 self._begin(tr("watch.training"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from yuren_core.errors import DataError
 from yuren_core.i18n import tr
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_train.config import Source, TrainConfig
@@ -66,3 +67,21 @@ def read_rows(
     if measured is None and config.eval_split:
         return RunRows(*rows.split(config.eval_split, seed=config.seed))
     return RunRows(rows, measured)
+
+
+def rows_with_pictures(rows: RunRows, emit: Listener) -> RunRows:
+    """Those rows alone that a projector learns from; how many others there are is told.
+
+    Raises:
+        DataError: there are no such rows.
+    """
+    learned = rows.learned.with_pictures()
+    if not len(learned):
+        raise DataError(tr("error.data.no_pictures"), tr("error.data.no_pictures_hint"))
+    measured = rows.measured.with_pictures() if rows.measured is not None else None
+    others = len(rows.learned) - len(learned)
+    if rows.measured is not None and measured is not None:
+        others += len(rows.measured) - len(measured)
+    if others:
+        emit(Warned(message=tr("training.without_pictures", count=others)))
+    return RunRows(learned, measured)

@@ -46,6 +46,7 @@ class RunPlan:
     def __init__(self, rows: TokenizedRows, config: TrainConfig, world: int) -> None:
         self._lengths: NDArray[np.int32] = rows.lengths
         self._label_counts: NDArray[np.int32] = rows.label_counts
+        self._image_counts: NDArray[np.int32] = rows.image_counts
         self._config = config
         self._micro_batches = world * config.grad_accum
         self._epoch_steps: list[int] = []
@@ -99,4 +100,5 @@ class RunPlan:
             micro_batches=self._micro_batches,
             seed=self._config.seed,
             epoch=epoch,
+            image_counts=self._image_counts,
         )

@@ -14,9 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
@@ -24,20 +22,32 @@ from transformers import LlamaForCausalLM
 from yuren_core import __version__
 from yuren_core.errors import StorageError
 from yuren_core.i18n import tr
-from yuren_core.model.adapter_files import ADAPTER_CONFIG, fingerprint
+from yuren_core.model.adapter_files import (
+    ADAPTER_CONFIG,
+    find_base,
+    fingerprint,
+    is_adapter,
+    read_adapter,
+)
 from yuren_core.model.checkpoint import write_model_directory
-from yuren_core.model.loading import LoadedModel, load_model
+from yuren_core.model.loading import LoadedModel, find_model, load_model, load_tower
+from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
+from yuren_core.model.quantization import Precision
+from yuren_core.model.vision_tower import VisionTower
+from yuren_core.model.weights import tell_nobody
 from yuren_core.paths import atomic_write, storing
 from yuren_core.protocol import Device, LoadMode
 from yuren_train.config import TrainConfig
+from yuren_train.data.samples import Sample
 from yuren_train.training.adapter_saving import save_adapter
 from yuren_train.training.cpu_layers import use_plain_layers
 from yuren_train.training.freezing import FreezingTable
+from yuren_train.training.sight import look_at
 
 PROVENANCE = "provenance.json"
 _DRAFT = ".model"
 _MARKS = ("config.json", ADAPTER_CONFIG)  # what makes a directory a model: they come last
-_PROBED = 256  # tokens that the saved model is compared on
+_PROBED = 256  # tokens that the saved model is compared on, unless they are a picture's
 _ROUNDING = 0.1
 """Of the logits' standard deviation: how far those of an adapter may be in the mean, since it is
 rounded once it is merged. That its tensors are the same to the bit is checked before."""
@@ -52,18 +62,16 @@ def finished(out: Path) -> float | None:
     return float(proof) if any((out / mark).is_file() for mark in _MARKS) else None
 
 
-def model_bytes(table: FreezingTable) -> int:
+def model_bytes(table: FreezingTable, config: TrainConfig) -> int:
     """About what the finished model takes: an adapter its own weights, a model all of them."""
-    if table.trainable < table.parameters:
-        return table.trainable * 4
-    return table.parameters * 4
+    return 4 * (table.parameters if config.method == "full" else table.trainable)
 
 
 def conclude(
     model: nn.Module | None,
     loaded: LoadedModel,
     config: TrainConfig,
-    ids: NDArray[np.int32],
+    sample: Sample,
     *,
     steps: int,
 ) -> float:
@@ -75,7 +83,7 @@ def conclude(
             do nothing.
         loaded: what the run started from.
         config: of the run.
-        ids: (T,), what both are given.
+        sample: what both are given, with its pictures; each sees them by its own tower.
         steps: that were taken.
 
     Returns:
@@ -89,12 +97,11 @@ def conclude(
     if not isinstance(model, PeftModel):
         _cast(model, torch.bfloat16 if config.dtype == "bf16" else torch.float32)
     device = next(model.parameters()).device
-    probed = torch.from_numpy(ids[:_PROBED].astype(np.int64))[None].to(device)  # (1, T)
-    logits = _probe(model, probed)
+    logits = _probe(model, sample, loaded.vision_tower)
     _write(model, loaded, config, {"config": asdict(config), "steps": steps})
     load: LoadMode = "4bit" if config.method == "qlora" else config.dtype
     again = load_model(str(config.out), load=load, device=_kind(device))
-    apart = (logits - _probe(again.model, probed)).abs()
+    apart = (logits - _probe(again.model, sample, again.vision_tower)).abs()
     difference = float(apart.max())
     if config.method == "full":
         is_same = difference == 0.0
@@ -132,20 +139,39 @@ def _write(
             model=model,
             tokenizer=loaded.tokenizer.tokenizer,
             image_tokens=loaded.tokenizer.image_tokens,
-            vision_tower=loaded.vision_tower,
+            vision_tower=_whole_tower(loaded),
             provenance=told,
         )
     _move_in(draft, config.out)
 
 
+def _whole_tower(loaded: LoadedModel) -> VisionTower | None:
+    """The tower as its files have it: the run may compute with a rounded one."""
+    config = loaded.model.config
+    if loaded.vision_tower is None or not isinstance(config, MultimodalLlamaConfig):
+        return None
+    directory = loaded.path
+    if is_adapter(directory):
+        directory = find_base(read_adapter(directory), lambda ref: find_model(ref, tell_nobody))
+    precision = Precision(torch.device("cpu"), torch.float32, "none", "fp32")
+    return load_tower(directory, config, precision)
+
+
 @torch.no_grad()
-def _probe(model: nn.Module, ids: Tensor) -> Tensor:
-    """Logits (T, V) in fp32 of ids (1, T), by transformers' own attention."""
+def _probe(model: nn.Module, sample: Sample, tower: VisionTower | None) -> Tensor:
+    """Logits (T, V) in fp32 of a sample, by transformers' own attention."""
     inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    device = next(model.parameters()).device
+    seen: dict[str, Tensor] = {}
+    length = _PROBED
+    if tower is not None and sample.images:
+        seen["image_features"] = look_at(tower, sample.images).to(device)
+        length = len(sample.input_ids)
+    ids = torch.tensor(sample.input_ids[:length], dtype=torch.int64, device=device)[None]
     use_plain_layers(inner)
     inner.set_attn_implementation("sdpa")
     inner.eval()
-    logits: Tensor = inner(input_ids=ids, use_cache=False).logits
+    logits: Tensor = inner(input_ids=ids, use_cache=False, **seen).logits
     return logits[0].float()
 
 

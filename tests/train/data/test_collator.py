@@ -86,8 +86,23 @@ def test_text_has_no_pixels_and_cached_features_need_none(tmp_path: Path) -> Non
     assert collate([sample([1], [True])], preprocess=sizes_of).pixel_values is None
     batch = collate([sample([1], [True], gone)])
     assert (batch.pixel_values, batch.image_keys) == (None, (gone.sha256,))
+    kept = collate([sample([1], [True], gone)], read_features=lambda keys: torch.ones(len(keys)))
+    assert kept.image_features is not None
+    assert kept.image_features.tolist() == [1]
     with pytest.raises(ImageError, match="gone"):
         collate([sample([1], [True], gone)], preprocess=sizes_of)
+
+
+def test_a_picture_that_comes_twice_is_opened_once(tmp_path: Path) -> None:
+    parts = [image_part(write(tmp_path / f"{width}.png", quarters(width, 4))) for width in (6, 8)]
+    batch = collate(
+        [sample([1], [True], parts[1], parts[0]), sample([1], [True], parts[1])],
+        preprocess=sizes_of,
+    )
+    assert batch.pixel_values is not None
+    assert batch.pixel_values.tolist() == [[8, 4], [6, 4]]
+    assert batch.image_keys == (parts[1].sha256, parts[0].sha256, parts[1].sha256)
+    assert batch.image_counts == (2, 1)
 
 
 def test_a_batch_moves_with_all_its_tensors(tmp_path: Path) -> None:

@@ -117,6 +117,16 @@ def test_grouping_puts_like_lengths_together_in_no_order_of_length() -> None:
     assert means != sorted(means, reverse=True)
 
 
+def test_grouping_keeps_pictures_apart_from_text() -> None:
+    lengths = some_lengths(3000)
+    image_counts = (np.arange(3000) % 3 == 0).astype(np.int32)
+    steps = plan(lengths, order="grouped", image_counts=image_counts)
+    shares = [image_counts[list(step.samples)].mean() for step in steps]
+    assert sum(0 < share < 1 for share in shares) < 0.05 * len(shares)
+    plain = plan(lengths, order="grouped")
+    assert sum(0 < image_counts[list(step.samples)].mean() < 1 for step in plain) > len(plain) / 2
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_micro_batches_are_balanced_and_the_largest_comes_first(order: Order) -> None:
     lengths = some_lengths(2000)

@@ -11,7 +11,7 @@ import torch
 
 from yuren_core.model.loading import load_model
 from yuren_train.config import TrainConfig
-from yuren_train.training.freezing import freezing_table, train_all, train_projector
+from yuren_train.training.freezing import freezing_table, train_all, train_projector_alone
 from yuren_train.training.learner import Learner
 from yuren_train.training.optimizers import make_optimizer, parameter_groups, set_lr
 
@@ -44,7 +44,7 @@ def test_the_projector_has_its_own_rate(learner: Learner) -> None:
 
 
 def test_only_the_projector_learns_in_stage_2(learner: Learner) -> None:
-    train_projector(learner.model)
+    train_projector_alone(learner.model)
     table = freezing_table(learner.model)
     assert table.trainable == 64 * 32 + 64
     assert [part.name for part in table.parts if part.trainable] == ["mm_projector"]
@@ -54,7 +54,7 @@ def test_only_the_projector_learns_in_stage_2(learner: Learner) -> None:
 
 @pytest.mark.parametrize("name", ["adamw", "adamw_8bit", "paged_adamw_8bit"])
 def test_every_optimizer_learns(learner: Learner, name: Any) -> None:
-    train_projector(learner.model)
+    train_projector_alone(learner.model)
     optimizer = make_optimizer(learner, config(optimizer=name, lr=1e-2))
     (weight, *_) = optimizer.param_groups[0]["params"]
     before = weight.detach().clone()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +109,10 @@ def test_a_leak_would_be_seen(text_model: Path) -> None:
     """The proof above can fail: taken as one sample, the same tokens give another loss."""
     learner = learner_of(text_model)
     batch = collate(make_samples())
-    batch_as_one = type(batch)(
-        input_ids=batch.input_ids,
-        labels=batch.labels,
-        position_ids=batch.position_ids,
+    batch_as_one = replace(
+        batch,
         cu_seqlens=torch.tensor([0, batch.tokens], dtype=torch.int32),
         max_seqlen=batch.tokens,
-        pixel_values=None,
-        image_keys=(),
-        places=batch.places,
     )
     assert abs((learner(batch) - learner(batch_as_one)).item()) > 0.1
 
@@ -147,22 +143,17 @@ def test_pictures_reach_the_projector(multimodal_model: Path, pictures: int) -> 
     model, tower = loaded.model, loaded.vision_tower
     assert tower is not None
     model.requires_grad_(True)
-    learner = Learner(model, features=lambda batch: tower(batch.pixel_values))
+    learner = Learner(model)
     batch = collate(make_samples())
     ids = batch.input_ids.clone()
     patch = model.config.image_token_id
     ids[0, 20 : 20 + pictures * tower.num_patches] = patch
-    pixels = torch.randn(pictures, 3, *tower.image_size) if pictures else None
-    batch = type(batch)(
-        input_ids=ids,
-        labels=batch.labels,
-        position_ids=batch.position_ids,
-        cu_seqlens=batch.cu_seqlens,
-        max_seqlen=batch.max_seqlen,
-        pixel_values=pixels,
-        image_keys=("a", "b")[:pictures],
-        places=batch.places,
-    )
+    batch = replace(batch, input_ids=ids, image_keys=("a", "b")[:pictures])
+    if pictures:
+        with pytest.raises(ValueError, match="no tower has seen"):
+            learner(batch)
+        seen = tower(torch.randn(pictures, 3, *tower.image_size))
+        batch = replace(batch, image_features=seen)
     learner(batch).backward()
     weight = model.model.mm_projector.weight
     assert weight.grad is not None  # every rank does the same collectives

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`yuren-train stage2`: the projector alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yuren_core.i18n import tr
+from yuren_train.commands.launch_options import launch_options
+from yuren_train.commands.stage_options import stage_options
+from yuren_train.commands.stage_run import run_stage
+from yuren_train.commands.waiting import waiting
+from yuren_train.training.launching import Launch
+
+_LANGUAGE_MODEL = frozenset(
+    {"method", "projector_lr", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets"}
+)
+
+
+@click.command()
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML file with any of the values below; what is typed goes first.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
+@stage_options(without=_LANGUAGE_MODEL)
+@launch_options
+def stage2(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> None:
+    """Teach the projector alone, from pictures.
+
+    Language model and vision tower are frozen. --model is what stage 1 wrote, given eyes by
+    prepare-base --vision-tower before or after it. Ctrl+C saves; the same command goes on
+    where it stopped.
+    """
+    with waiting(tr("watch.starting")):
+        from yuren_train.recipes.stage2_projector import train
+
+    run_stage("stage2", options, recipe=train, file=file, dry_run=dry_run, launch=launch)
