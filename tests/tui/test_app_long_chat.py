@@ -74,6 +74,20 @@ async def test_what_is_in_sight_stays_while_older_ones_come(chat: Driven) -> Non
     assert lines(chat) == before
 
 
+async def test_what_is_in_sight_stays_when_the_path_is_shown_again_far_above(chat: Driven) -> None:
+    window = chat.chat.transcript.turns
+    window.most = 40
+    while len(window.views) == window._end:
+        await chat.press("pageup")
+    for _ in range(20):
+        await chat.press("pageup")
+        before, mounted = lines(chat), window.mounted
+        await chat.chat.show_turns()  # as pinning does, and much else
+        await chat.pilot.pause(0.05)
+        assert lines(chat) == before
+        assert set(window.mounted) >= set(mounted)
+
+
 async def test_the_first_and_the_last_message_are_a_key_away(chat: Driven) -> None:
     await chat.press("ctrl+home")
     await chat.until(lambda: 0 in numbers(chat))

@@ -90,6 +90,7 @@ class TurnWindow(TurnSlice, inherit_bindings=False):
                 start, end = kept[0], count
             else:
                 start, end = kept[0], min(count, kept[-1] + 1 + _STEP)
+                end = max(kept[-1] + 1, min(end, start + self.most))  # what is above is in sight
             most = self._tail if self.is_following else self.most
             self._views = tuple(views)
             await self._mount_slice(max(start, end - most), end)
