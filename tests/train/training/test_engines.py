@@ -11,9 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.train.tiny_run import Process, tiny_config, write_rows
+from tests.train.tiny_run import Process, recipe_of, tiny_config, write_rows
 from yuren_train.config import TrainConfig
-from yuren_train.recipes.stage1_text import train
 from yuren_train.training.events import Event, Stepped
 
 Config = Callable[..., TrainConfig]
@@ -39,7 +38,7 @@ def alone(config: TrainConfig) -> list[dict[str, float]]:
         if isinstance(event, Stepped):
             steps.append({"loss": event.loss, "grad_norm": event.grad_norm, "lr": event.lr})
 
-    train(config, on_event=listen)
+    recipe_of(config.stage)(config, on_event=listen)
     return steps
 
 
