@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,6 +73,8 @@ def storing(target: Path) -> Iterator[None]:
 def atomic_write(target: Path, content: bytes | str) -> None:
     """Write a file beside its final name, flush it, then rename it.
 
+    An older file's permissions stay; a new one has those that the process gives to new files.
+
     Args:
         target: the final path; its directory is made.
         content: bytes, or text that is written as UTF-8.
@@ -84,6 +87,7 @@ def atomic_write(target: Path, content: bytes | str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
+            os.chmod(name, _mode_for(target))  # noqa: PTH101, mkstemp makes it private
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
@@ -93,6 +97,23 @@ def atomic_write(target: Path, content: bytes | str) -> None:
             with suppress(OSError):
                 Path(name).unlink()
             raise
+
+
+def _mode_for(target: Path) -> int:
+    """Permissions that a file at `target` has, or would have."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(target.stat().st_mode)
+    return 0o666 & ~_UMASK
+
+
+def _umask() -> int:
+    """That of the process: to ask is to set it, so this is done once, before there are threads."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
 
 
 @contextmanager

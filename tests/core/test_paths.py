@@ -74,6 +74,16 @@ def test_a_full_disk_keeps_the_older_file(tmp_path: Path, fail: Fail, step: str)
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_write_leaves_permissions_as_they_were_or_as_new_files_have_them(tmp_path: Path) -> None:
+    (plain := tmp_path / "plain").write_text("x")
+    atomic_write(tmp_path / "new", "x")
+    assert (tmp_path / "new").stat().st_mode == plain.stat().st_mode
+    (own := tmp_path / "own").write_text("x")
+    own.chmod(0o600)
+    atomic_write(own, "y")
+    assert own.stat().st_mode & 0o777 == 0o600
+
+
 def test_an_interrupt_keeps_the_older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
