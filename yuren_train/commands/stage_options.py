@@ -100,7 +100,10 @@ def _option(name: str) -> Callable[[_Command], _Command]:
     if name == "adam_betas":
         return click.option(flag, name, type=float, nargs=2, default=None, help=HELP[name])
     kind: Any = str
+    callback: Callable[..., Any] | None = None
     if choices:
+        if isinstance(choices[0], int):
+            callback = _whole_number
         kind = click.Choice([str(item) for item in choices])
     elif Path in _flat(hint):
         kind = click.Path(path_type=Path)
@@ -113,9 +116,14 @@ def _option(name: str) -> Callable[[_Command], _Command]:
         type=kind,
         multiple=many,
         default=None,
+        callback=callback,
         help=HELP[name],
         metavar=_METAVARS.get(name),
     )
+
+
+def _whole_number(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _method(command: _Command) -> _Command:
