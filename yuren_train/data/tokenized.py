@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, overload
@@ -37,7 +38,7 @@ __all__ = ["Report", "Sample", "TokenizedRows", "tokenize"]
 Progress = Callable[[int, int], None]
 """Told how many bytes have been read, and of how many."""
 
-_FORMAT = 1  # of what is on disk; raised when the same arguments begin to give other ids
+_FORMAT = 2  # of what is on disk; raised when the same arguments begin to give other ids
 _BYTES_PER_WORKER = 2 << 20  # below that, a process takes longer to start than it saves
 
 
@@ -182,12 +183,21 @@ def tokenize(
         raise DataError(
             tr("error.data.no_rows", files=names) + first, tr("error.data.no_rows_hint")
         )
-    return TokenizedRows(files, _weighted(sources, files), report)
+    chosen = _weighted(sources, files)
+    if not len(chosen):
+        raise DataError(tr("error.data.weights"), tr("error.data.weights_hint"))
+    return TokenizedRows(files, chosen, report)
 
 
 def _size(path: Path) -> int:
-    try:
+    with _reading(path):
         return path.stat().st_size
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DataError(
             tr("error.data.unreadable", path=path, reason=reason_of(error)),
@@ -198,7 +208,7 @@ def _size(path: Path) -> int:
 def _key(path: Path, spec: EncoderSpec) -> str:
     """The hash of all that a file's ids depend on."""
     assert spec.tokenizer is not None
-    with path.open("rb") as file:
+    with _reading(path), path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     tokenizer = hashlib.sha256(spec.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     base = os.path.abspath(spec.images_dir or path.parent)  # noqa: PTH100

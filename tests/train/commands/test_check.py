@@ -46,7 +46,7 @@ def test_good_data_has_a_page_and_exit_code_0(good: Path, text_model: Path) -> N
     assert "Rows 2; usable 2, comments 0, faulty 0" in said
     assert "Turns 4 (assistant 2, user 2); per row 2 to 2, 2 at the median" in said
     assert "en 50 %, zh 50 %" in said
-    assert "Length 4096 rows that lose answers or an answer's end: 0" in said
+    assert "Length 4096 rows that lose answers, an answer's end or a question's middle: 0" in said
     assert "No faults." in said
 
 

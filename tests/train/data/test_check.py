@@ -52,7 +52,7 @@ def test_it_counts_what_is_there(tmp_path: Path) -> None:
 
 def test_its_tokens_are_those_that_training_takes(tmp_path: Path) -> None:
     rows = [share_gpt(f"question {n}", "word " * n, "again", "b" * n) for n in range(1, 90)]
-    rows.append(share_gpt("q" * 300, "never learned"))
+    rows.append(share_gpt("q", "never learned", system="a long prompt " * 100))
     path = write_lines(tmp_path / "rows.jsonl", rows)
     result = check_files([path], spec(100))
     trained = tokenize([Source(path)], tokenizer=TOKENIZER, max_length=100)

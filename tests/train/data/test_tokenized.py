@@ -73,7 +73,7 @@ def test_every_row_is_accounted_for(tmp_path: Path) -> None:
         {"__comment__": "ours"},
         share_gpt("q", "a"),
         share_gpt("q", "a", "q" * 300, "late"),
-        share_gpt("q" * 300, "never"),
+        share_gpt("q", "never", system="a long prompt " * 100),
         share_gpt("q"),
         share_gpt("q", "a" * 300),
     ]
@@ -245,7 +245,7 @@ def test_pictures_inside_rows_are_kept_as_files_and_reach_the_batch(tmp_path: Pa
     assert Path(rows[0].images[0].path).is_relative_to(tmp_path / "cache")
     batch = collate(rows[:], preprocess=lambda images: torch.zeros(len(images), 3, 2, 2))
     assert batch.pixel_values is not None
-    assert batch.pixel_values.shape == (2, 3, 2, 2)
+    assert batch.pixel_values.shape == (1, 3, 2, 2)  # both show the same
     assert batch.image_keys == (hashlib.sha256(png).hexdigest(),) * 2
 
 
@@ -259,3 +259,30 @@ def test_the_published_sample_loads_completely() -> None:
     assert (rows.report.comments, rows.report.cut, rows.report.faulty) == (1, 0, 0)
     assert sum(1 for _ in read_rows(SFT_DEV)) == 301
     assert (rows.label_counts > 0).all()
+
+
+@pytest.mark.skipif(not SFT_DEV.exists(), reason="the published sample lies beside this project")
+def test_the_published_sample_trains_completely_at_a_short_length() -> None:
+    rows = read(SFT_DEV, max_length=1024)
+    assert rows.report.rows == 300
+    assert (rows.report.comments, rows.report.faulty) == (1, 0)
+    assert (rows.label_counts > 0).all()
+    assert rows.lengths.max() <= 1024
+
+
+def test_weights_that_leave_no_row_are_refused(tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "rows.jsonl", [share_gpt("q", "a")])
+    with pytest.raises(DataError, match="no row of the data comes"):
+        tokenize(
+            [Source(file, 0.01)],
+            tokenizer=TOKENIZER,
+            max_length=100,
+            cache_dir=tmp_path / "cache",
+            workers=1,
+        )
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_a_file_that_cannot_be_read_is_told() -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        tokenize([Source(Path("/proc/self/mem"))], tokenizer=TOKENIZER, max_length=100)

@@ -69,15 +69,21 @@ def test_truncation_keeps_the_beginning_in_whole_exchanges(
     kept = len(fitted.input_ids)
     assert kept <= length
     assert fitted.uncut == whole.uncut
-    # The system prompt, as all that stays, is the beginning of the whole: nothing is invented.
-    assert fitted.input_ids.tolist() == whole.input_ids[:kept].tolist()
-    assert fitted.learned.tolist() == whole.learned[:kept].tolist()
     start = 1 if messages[0].role is Role.SYSTEM else 0
     exchanges = [messages[: end + 1] for end in range(start + 1, len(messages), 2)]
     ends = [len(TOKENIZER.encode(render(exchange)).input_ids) for exchange in exchanges]
     fitting = [end for end in ends if end <= length]
-    assert kept == (fitting[-1] if fitting else length)
     assert fitted.is_cut == (len(fitting) < len(ends))
+    assert (kept == fitting[-1]) if fitting else (kept <= length)
+    if fitting or not has_lost_its_middle(fitted, whole):
+        # What stays is the beginning of the whole: nothing is invented.
+        assert fitted.input_ids.tolist() == whole.input_ids[:kept].tolist()
+        assert fitted.learned.tolist() == whole.learned[:kept].tolist()
+
+
+def has_lost_its_middle(fitted: Fitted, whole: Fitted) -> bool:
+    kept = len(fitted.input_ids)
+    return fitted.input_ids.tolist() != whole.input_ids[:kept].tolist()
 
 
 def test_an_answer_that_is_cut_has_no_end_to_learn() -> None:
@@ -89,8 +95,46 @@ def test_an_answer_that_is_cut_has_no_end_to_learn() -> None:
     assert cut.is_cut
 
 
-def test_nothing_is_learned_where_the_question_fills_the_length() -> None:
-    fitted = fit(conversation("q" * 200, "a"), 50)
+LONG = "Translate this: " + "one two three four five six " * 40 + "into Chinese, please."
+
+
+@pytest.mark.parametrize("length", [64, 100, 200])
+@pytest.mark.parametrize("system", ["", "Be brief."])
+def test_a_question_that_fills_the_length_loses_its_middle(length: int, system: str) -> None:
+    fitted = fit(conversation(LONG, "好的，没问题", "and then?", "done", system=system), length)
+    text = decode(fitted.input_ids.tolist())
+    assert fitted.is_cut
+    assert len(fitted.input_ids) <= length
+    if system:
+        assert text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n")
+    question = text.split("user\n")[1].split("<|im_end|>")[0]
+    assert LONG.startswith(question[:8])
+    assert LONG.endswith(question[-8:])
+    assert "and then?" not in text
+    (learned,) = learned_runs(fitted)
+    assert "好的，没问题".startswith(decode(learned).removesuffix(IM_END).rstrip("\ufffd"))
+    assert len(learned) >= min(
+        length // 8, len(learned_runs(fit(conversation("", "好的，没问题")))[0])
+    )
+
+
+def test_a_short_answer_to_a_long_question_is_learned_whole_and_a_long_one_by_an_eighth() -> None:
+    assert fit(conversation(LONG, "yes"), 160).input_ids.tolist().count(END) == 2
+    fitted = fit(conversation(LONG, "one two three " * 100), 160)
+    assert 20 <= fitted.learned.sum() < 40
+    assert fitted.input_ids.tolist().count(END) == 1
+
+
+def test_a_question_is_whole_while_an_eighth_is_left_for_the_answer() -> None:
+    messages = conversation("What is it? " * 5, "one two three " * 100)
+    whole = fit(messages)
+    asked = int(whole.learned.argmax())
+    length = asked + asked // 7 + 1
+    assert fit(messages, length).input_ids.tolist() == whole.input_ids[:length].tolist()
+
+
+def test_nothing_is_learned_where_a_system_prompt_fills_the_length() -> None:
+    fitted = fit(conversation("q" * 200, "a", system="s" * 200), 50)
     assert not fitted.learned.any()
 
 
