@@ -173,6 +173,6 @@ def _parquet(file: io.BufferedReader[Any], path: Path) -> Iterator[RawRow]:
             for value in batch.to_pylist():
                 row += 1
                 yield Place(path, None, row), value
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:  # a string that is no UTF-8
         place = Place(path, None, row + 1)
         yield place, Fault(place, "breaks_off", shortened(str(error)))

@@ -159,3 +159,13 @@ def test_chunks_hold_all_rows_and_are_small(tmp_path: Path) -> None:
     assert max(len(chunk) for chunk in chunks) == 256
     assert sum(row == large for _, row in chunks[-1]) <= 2
     assert sum(read_bytes) == path.stat().st_size
+
+
+def test_a_parquet_string_that_is_no_utf_8_is_a_fault(tmp_path: Path) -> None:
+    raw = pa.array([b"fine", b"\xff\xfe"])
+    text = pa.Array.from_buffers(pa.string(), 2, raw.buffers())
+    file = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table({"conversations": text}), file)
+    (_, row), *_ = list(read_rows(file))
+    assert isinstance(row, Fault)
+    assert row.code == "breaks_off"
