@@ -20,6 +20,7 @@ from yuren_core.i18n import tr
 from yuren_core.model.loading import LoadedModel
 from yuren_train.config import TrainConfig
 from yuren_train.training import lora
+from yuren_train.training.anomalies import naming_memory
 from yuren_train.training.checkpoints import Checkpoints, identity
 from yuren_train.training.engine_choice import make_engine, uses_deepspeed
 from yuren_train.training.evaluation import Evaluation
@@ -34,7 +35,7 @@ from yuren_train.training.events import (
 )
 from yuren_train.training.freezing import freezing_table
 from yuren_train.training.learner import Learner
-from yuren_train.training.loop import Run, run_steps
+from yuren_train.training.loop import Run, run_steps, saves
 from yuren_train.training.processes import join
 from yuren_train.training.rows import RunRows, read_rows, rows_with_pictures
 from yuren_train.training.run_plan import RunPlan
@@ -112,13 +113,18 @@ def fine_tune(config: TrainConfig, rules: StageRules, *, on_event: Listener) -> 
 
         # Train
         emit(PhaseStarted(phase="engine"))
-        engine = make_engine(
-            learner,
-            config,
-            processes,
-            lambda: rules.freeze(lora.load_base(config, device="cpu"), config),
+        with naming_memory(config, processes.device):
+            engine = make_engine(
+                learner,
+                config,
+                processes,
+                lambda: rules.freeze(lora.load_base(config, device="cpu"), config),
+            )
+        checkpoints.require_space(
+            engine.checkpoint_bytes,
+            model_bytes(table, config),
+            saves=saves(config, plan.total_steps),
         )
-        checkpoints.require_space(engine.checkpoint_bytes, model_bytes(table, config))
         resumed = checkpoints.load(engine)
         emit(
             Started(

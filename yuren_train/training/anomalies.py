@@ -12,9 +12,10 @@ import os
 import resource
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -51,7 +52,7 @@ class LossWatch:
         self._ceiling = ceiling
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint keeps: the arguments of the class."""
+        """The arguments of the class."""
         return {"losses": list(self._losses), "ceiling": self._ceiling}
 
     def has_leapt(self, loss: float) -> bool:
@@ -65,6 +66,28 @@ class LossWatch:
         if len(self._losses) < _FEWEST:
             self._ceiling = max(self._ceiling, loss)
         self._losses.append(loss)
+
+
+class LossWatches:
+    """A watch for steps with pictures and one for those without: losses of the two are not alike.
+
+    Args:
+        pictures: the arguments of one watch, of a run that is resumed, as `state` gave them.
+        text: of the other, likewise.
+    """
+
+    def __init__(
+        self, pictures: Mapping[str, Any] | None = None, text: Mapping[str, Any] | None = None
+    ) -> None:
+        self._pictures, self._text = LossWatch(**(pictures or {})), LossWatch(**(text or {}))
+
+    def of(self, step: NumberedStep) -> LossWatch:
+        """The watch over steps of this kind."""
+        return self._pictures if step.pictures else self._text
+
+    def state(self) -> dict[str, object]:
+        """What a checkpoint keeps: the arguments of the class."""
+        return {"pictures": self._pictures.state(), "text": self._text.state()}
 
 
 def check_loss(watch: LossWatch, loss: float, step: NumberedStep, rows: Sequence[Sample]) -> None:
@@ -128,8 +151,9 @@ def naming_memory(config: TrainConfig, device: torch.device) -> Iterator[None]:
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        "can't allocate memory" in str(error) or "out of memory" in str(error).lower()
+    text = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        sign in text for sign in ("can't allocate memory", "not enough memory", "out of memory")
     )
 
 

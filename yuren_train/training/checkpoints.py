@@ -64,7 +64,7 @@ class RunState:
     Attributes:
         step: optimizer steps done.
         world: processes that wrote it.
-        watch: the arguments of `LossWatch`.
+        watch: the arguments of `LossWatches`.
     """
 
     step: int
@@ -164,28 +164,33 @@ class Checkpoints:
         self._processes.wait()
         return target
 
-    def require_space(self, checkpoint: int, model: int) -> None:
+    def require_space(self, checkpoint: int, model: int, *, saves: int) -> None:
         """Refuse to begin what cannot be saved.
 
         Args:
             checkpoint: bytes of one.
             model: bytes of the finished model.
+            saves: checkpoints that the run writes.
 
         Raises:
-            StorageError: there is less room than for two checkpoints, as there are while a new
-                one is written, and the model.
+            StorageError: there is less room than for those that stay, one more while a new one
+                is written, and the model.
         """
         if not self._processes.is_first:
             return
         with storing(self._out):
             self._out.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self._out).free
-        there = sum(file.stat().st_size for path in self._all()[-2:] for file in path.rglob("*"))
-        needed = 2 * checkpoint + model - there
+        count = min(saves, self._keep + 1)
+        there = sum(
+            file.stat().st_size for path in self._all()[-count:] for file in path.rglob("*")
+        )
+        needed = count * checkpoint + model - there
         if free < needed:
             raise StorageError(
                 tr(
                     "error.training.space",
+                    count=count,
                     path=self._out,
                     free=f"{free / _GIB:.1f}",
                     needed=f"{needed / _GIB:.1f}",

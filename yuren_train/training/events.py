@@ -154,6 +154,14 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    """The process was told to stop: the step that runs is its last, and then it saves.
+
+    Told at once, by a thread of its own.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
     """Something that a person should know, and that does not stop the run."""
 
@@ -188,6 +196,7 @@ Event: TypeAlias = (
     | Evaluated
     | Sampled
     | Saved
+    | StopAsked
     | Warned
     | Finished
 )

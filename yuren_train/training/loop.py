@@ -16,7 +16,7 @@ import torch
 from yuren_train.config import TrainConfig, in_steps
 from yuren_train.data.tokenized import TokenizedRows
 from yuren_train.training.anomalies import (
-    LossWatch,
+    LossWatches,
     check_gradients,
     check_loss,
     naming_memory,
@@ -26,7 +26,7 @@ from yuren_train.training.batches import Share, batches
 from yuren_train.training.checkpoints import Checkpoints, RunState
 from yuren_train.training.engines import Engine
 from yuren_train.training.evaluation import Evaluation
-from yuren_train.training.events import Listener, Saved, Stepped
+from yuren_train.training.events import Listener, Saved, Stepped, StopAsked
 from yuren_train.training.run_plan import RunPlan
 from yuren_train.training.schedules import lr_schedule
 from yuren_train.training.sight import Sight
@@ -73,38 +73,48 @@ def run_steps(run: Run, resumed: RunState | None = None) -> None:
     """
     config, engine, total = run.config, run.engine, run.plan.total_steps
     done = resumed.step if resumed else 0
-    watch = LossWatch(**resumed.watch) if resumed else LossWatch()
+    watches = LossWatches(**resumed.watch) if resumed else LossWatches()
     scale = lr_schedule(config, total)
     evaluate_every = in_steps(config.eval_interval, total)
     save_every = in_steps(config.save_interval, total)
     engine.learner.train()
-    if evaluate_every and not done:
-        run.evaluation.run(engine, step=0, emit=run.emit)
     device = engine.processes.device
     shares = batches(
         run.plan.steps(after=done), run.rows, engine.processes, collate=run.sight.collate
     )
-    with hearing_stop_requests() as request, naming_memory(config, device):
+    with (
+        hearing_stop_requests(lambda: run.emit(StopAsked())) as request,
+        naming_memory(config, device),
+    ):
+        if evaluate_every and not done:
+            run.evaluation.run(engine, step=0, emit=run.emit)
         started = time.perf_counter()
         for share in shares:
             waited = time.perf_counter() - started
             step = share[0]
-            stop = _step(run, share, request, watch, scale(step.number), started, waited)
+            stop = _step(run, share, request, watches, scale(step.number), started, waited)
             is_last = step.number == total
-            if evaluate_every and (is_last or step.number % evaluate_every == 0):
+            leaves = stop and not is_last  # whoever is told to stop has little time
+            if evaluate_every and not leaves and (is_last or step.number % evaluate_every == 0):
                 run.evaluation.run(engine, step=step.number, emit=run.emit)
             if stop or is_last or (save_every and step.number % save_every == 0):
-                _save(run, step.number, watch)
-            if stop and not is_last:
+                _save(run, step.number, watches)
+            if leaves:
                 raise stopped(step.number, config.out / f"checkpoint-{step.number}")
             started = time.perf_counter()
+
+
+def saves(config: TrainConfig, total_steps: int) -> int:
+    """How many checkpoints a run of so many steps writes."""
+    every = in_steps(config.save_interval, total_steps)
+    return -(-total_steps // every) if every else 1
 
 
 def _step(
     run: Run,
     share: Share,
     request: StopRequest,
-    watch: LossWatch,
+    watches: LossWatches,
     lr_scale: float,
     started: float,
     waited: float,
@@ -120,6 +130,7 @@ def _step(
     own = float(torch.stack(losses).sum())
     summed, asked = processes.total([own, float(request.is_made)])
     loss = summed / step.label_tokens
+    watch = watches.of(step)
     check_loss(watch, loss, step, run.rows)
     grad_norm, lr = engine.step(lr_scale)
     check_gradients(grad_norm, step, run.rows)
@@ -143,9 +154,9 @@ def _step(
     return asked > 0
 
 
-def _save(run: Run, step: int, watch: LossWatch) -> None:
+def _save(run: Run, step: int, watches: LossWatches) -> None:
     start = time.perf_counter()
-    state = RunState(step, run.engine.processes.world, watch.state())
+    state = RunState(step, run.engine.processes.world, watches.state())
     path = run.checkpoints.save(run.engine, state)
     run.emit(Saved(step=step, path=path, is_final=False, seconds=time.perf_counter() - start))
 

@@ -18,6 +18,7 @@ from yuren_train.training.events import (
     Saved,
     Started,
     Stepped,
+    StopAsked,
     Warned,
 )
 from yuren_train.training.intervals import Interval
@@ -66,6 +67,8 @@ class PlainView:
                 return tr("watch.sampled", prompt=one_line(told.prompt), answer=told.answer)
             case Saved():
                 return tr("watch.saved", path=told.path, seconds=duration(told.seconds))
+            case StopAsked():
+                return tr("watch.stopping")
             case Warned():
                 return tr("watch.warned", message=told.message)
             case Finished():

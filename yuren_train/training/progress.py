@@ -22,6 +22,7 @@ from yuren_train.training.events import (
     Saved,
     Started,
     Stepped,
+    StopAsked,
     Warned,
 )
 from yuren_train.training.intervals import Interval
@@ -48,6 +49,7 @@ class Progress:
         sampled: the newest answer.
         saved: the newest checkpoint.
         finished: the end, once it has come.
+        is_stopping: whether the run was told to stop.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -64,6 +66,7 @@ class Progress:
     sampled: Sampled | None = None
     saved: Saved | None = None
     finished: Finished | None = None
+    is_stopping: bool = False
     left: TimeLeft = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +103,9 @@ class Progress:
             case Finished():
                 self.finished = told
                 self.doing = ""
+            case StopAsked():
+                self.is_stopping = True
+                self._begin(tr("watch.stopping"))
             case Warned():
                 pass
 
@@ -128,8 +134,9 @@ class Progress:
             self.first_eval = evaluated.loss
 
     def _train(self) -> None:
-        if self.doing != (training := tr("watch.training")):
-            self._begin(training)
+        doing = tr("watch.stopping" if self.is_stopping else "watch.training")
+        if self.doing != doing:
+            self._begin(doing)
 
     def _begin(self, doing: str) -> None:
         self.doing, self.since, self.done_share = doing, self.clock(), None

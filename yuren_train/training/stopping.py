@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run that is asked to stop ends its step, saves, and leaves with a code of its own.
 
-SIGTERM is what schedulers send before they kill, SIGINT is Ctrl+C. The first is heard at the end
-of the step; a second Ctrl+C ends the process at once, as Python does by default.
+SIGTERM is what schedulers send before they kill, SIGINT is Ctrl+C. The first is told to the person
+at once and obeyed at the end of the step; a second Ctrl+C ends the process at once, as Python does
+by default.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,21 +29,32 @@ class StoppedError(YurenError):
 
 
 class StopRequest:
-    """Whether this process has been asked to stop."""
+    """Whether this process has been asked to stop.
 
-    def __init__(self) -> None:
+    Args:
+        tell: called once it has been, in a thread: what a signal interrupts may hold any lock.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
         self.is_made = False
+        self._tell = tell
 
     def make(self, _number: int, _frame: FrameType | None) -> None:
         """The signal handler."""
+        if not self.is_made:
+            threading.Thread(target=self._tell, name="stop", daemon=True).start()
         self.is_made = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
-def hearing_stop_requests() -> Iterator[StopRequest]:
-    """Within it, SIGTERM and SIGINT set the request that is yielded."""
-    request = StopRequest()
+def hearing_stop_requests(tell: Callable[[], None]) -> Iterator[StopRequest]:
+    """Within it, SIGTERM and SIGINT set the request that is yielded.
+
+    Args:
+        tell: called as soon as one is heard, in a thread of its own.
+    """
+    request = StopRequest(tell)
     if threading.current_thread() is not threading.main_thread():  # signals go to the main one
         yield request
         return

@@ -109,9 +109,10 @@ def test_a_run_killed_while_it_saves_its_model_saves_again(config: Config) -> No
     (halved.out / "config.json").unlink()
     (halved.out / "model.safetensors").write_bytes(b"half")
     (halved.out / ".model").mkdir()
+    (halved.out / "..model.0123abcd").mkdir()
     train(halved, on_event=lambda _: None)
     assert same(final(halved), final(whole))
-    assert not (halved.out / ".model").exists()
+    assert not list(halved.out.glob(".*model*"))
 
 
 def test_sigterm_saves_and_leaves_with_a_code_of_its_own(config: Config) -> None:
@@ -122,6 +123,7 @@ def test_sigterm_saves_and_leaves_with_a_code_of_its_own(config: Config) -> None
     wait_for_step(process, 3)
     process.popen.send_signal(signal.SIGTERM)
     assert process.wait() == STOPPED_EXIT_CODE
+    assert len(process.events("StopAsked")) == 1
     (left,) = stopped.out.glob("checkpoint-*")
     assert left.name == f"checkpoint-{process.events('Stepped')[-1]['step']}"
     assert "goes on from there" in process.output
@@ -130,10 +132,11 @@ def test_sigterm_saves_and_leaves_with_a_code_of_its_own(config: Config) -> None
 
 
 def test_too_little_disk_is_told_before_the_first_step(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, keep=1, processes=ALONE)
-    with pytest.raises(StorageError, match=r"GiB are free.*2048\.0 GiB"):
-        checkpoints.require_space(1 << 40, 0)
-    checkpoints.require_space(1, 1)
+    checkpoints = Checkpoints(tmp_path, keep=2, processes=ALONE)
+    for saves, needed in ((1, 1024), (3, 3072), (20, 3072)):
+        with pytest.raises(StorageError, match=rf"GiB are free.*{needed}\.0 GiB"):
+            checkpoints.require_space(1 << 40, 0, saves=saves)
+    checkpoints.require_space(1, 1, saves=20)
 
 
 def wait_for_step(process: Process, step: int) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -17,7 +18,7 @@ from tests.train.training.run_events import (
     with_intervals,
 )
 from yuren_core.i18n import use_language
-from yuren_train.training.events import DataRead, PhaseStarted
+from yuren_train.training.events import DataRead, PhaseStarted, Saved, StopAsked
 from yuren_train.training.frame import draw_frame
 from yuren_train.training.progress import Progress
 
@@ -129,3 +130,11 @@ def test_a_restarted_run_remembers_its_curve() -> None:
     assert [step for step, _ in progress.losses.points] == [1, 2, 3, 4, 5, 6, 7]
     progress.update(evaluated(7, 5.0))
     assert "5.0000 (-0.5000)" in "\n".join(drawn(progress))
+
+
+def test_what_is_told_to_stop_says_so_until_it_ends() -> None:
+    progress = progress_at(6)
+    progress.update(StopAsked())
+    assert "Ctrl+C again ends at once" in drawn(progress)[-1]
+    progress.update(Saved(step=6, path=Path("out/checkpoint-6"), is_final=False, seconds=1.0))
+    assert "Ctrl+C again ends at once" in drawn(progress)[-1]
