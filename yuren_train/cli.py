@@ -3,6 +3,9 @@
 
 So `--help` answers at once: a command's name and one line of help stand in `COMMANDS`, its
 module, which may import torch, is loaded only to run it or to show its own help.
+
+The border of the trainer: a `YurenError` is told in words on stderr and has its exit code,
+anything unforeseen goes to `train.log` and is named in one line.
 """
 
 from __future__ import annotations
@@ -19,6 +22,11 @@ import click
 from yuren_core import __version__
 from yuren_core.errors import YurenError
 from yuren_core.i18n import LANGUAGES, tr, use_language
+from yuren_train.training.launching import is_first
+from yuren_train.training.stopping import StoppedError
+from yuren_train.training.train_log import library_warnings_logged, log_fault
+
+_REASON = 300  # characters of an unforeseen error
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +101,26 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a YurenError is printed on stderr and sets the exit code."""
+        """Run a command; an error is told on stderr and sets the exit code."""
         # Before torch is imported: its threads spin at barriers, and steps take ten times as long
         # where anything else wants a core (docs/LOG.md).
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
         # It asks for a kernel from the hub for 4-bit products on a CPU, and has one of its own.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         try:
-            return super().invoke(ctx)
+            with library_warnings_logged():
+                return super().invoke(ctx)
         except YurenError as error:
-            click.echo(tr("cli.error", message=error), err=True)
+            if is_first() or not isinstance(error, StoppedError):  # of that all say the same
+                click.echo(tr("cli.error", message=error), err=True)
             raise click.exceptions.Exit(error.exit_code) from error
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:_REASON]}"
+            path = log_fault(error)
+            click.echo(tr("cli.unforeseen", reason=reason, path=path), err=True)
+            raise click.exceptions.Exit(1) from error
 
 
 def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
@@ -124,6 +141,7 @@ def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
     expose_value=False,
     help="The language of errors; auto is your locale's.",
 )
+@click.option("--local_rank", hidden=True, expose_value=False, help="DeepSpeed's launcher adds it.")
 @click.version_option(__version__, prog_name="yuren-train")
 def main() -> None:
     """Make a multimodal LLaMA: text, then the projector, then everything.

@@ -15,6 +15,7 @@ from yuren_core import __version__
 from yuren_core.errors import StorageError, UsageError
 from yuren_train import cli
 from yuren_train.cli import LazyCommand, LazyGroup, main
+from yuren_train.training.stopping import STOPPED_EXIT_CODE, stopped
 
 HEAVY = {"torch", "transformers", "open_clip", "deepspeed", "bitsandbytes", "textual"}
 
@@ -30,6 +31,10 @@ def sample(what: str) -> None:
             raise StorageError("the disk is full")
         case "interrupt":
             raise KeyboardInterrupt
+        case "stopped":
+            raise stopped(3, Path("out/checkpoint-3"))
+        case "unforeseen":
+            raise RuntimeError("two\nlines")
     click.echo(f"did {what}")
 
 
@@ -60,7 +65,8 @@ def test_the_installed_command_prints_its_help() -> None:
     command = Path(sys.executable).with_name("yuren-train")
     done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: yuren-train")
-    assert "next" in done.stdout
+    assert "stage1" in done.stdout
+    assert "local_rank" not in done.stdout
 
 
 def test_the_version_is_the_package_s() -> None:
@@ -107,6 +113,34 @@ def test_errors_are_said_in_the_language_asked_for_or_the_locale_s(
     monkeypatch.setattr(main, "lazy_commands", group().lazy_commands)
     result = CliRunner().invoke(main, [*arguments, "sample", "usage"])
     assert (result.exit_code, result.stderr) == (2, "错误：the value is 7\nGive 8.\n")
+
+
+def test_an_unforeseen_error_is_one_line_and_its_trace_is_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("YUREN_HOME", str(tmp_path))
+    result = CliRunner().invoke(group(), ["sample", "unforeseen"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "RuntimeError: two lines" in result.stderr
+    log = tmp_path / "log" / "train.log"
+    assert str(log) in result.stderr
+    assert "Traceback" in log.read_text()
+
+
+@pytest.mark.parametrize(("rank", "says"), [("0", True), ("1", False)])
+def test_one_of_many_processes_says_that_the_run_has_stopped(
+    rank: str, says: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    result = CliRunner().invoke(group(), ["sample", "stopped"])
+    assert result.exit_code == STOPPED_EXIT_CODE
+    assert ("stopped after step 3" in result.stderr) == says
+
+
+def test_the_argument_that_deepspeeds_launcher_adds_is_taken() -> None:
+    arguments = ["--local_rank=0", "--lang", "en", "runs", "nowhere"]
+    result = CliRunner().invoke(main, arguments)
+    assert "There is no directory nowhere" in result.stderr
 
 
 def test_an_interrupt_ends_without_a_trace() -> None:
