@@ -8,13 +8,15 @@ nothing is started. Slurm's own variables are given torchrun's names.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import MutableMapping, Sequence
+import re
+import signal
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from yuren_core.errors import UsageError
+from yuren_core.errors import UsageError, YurenError
 from yuren_core.i18n import tr
+from yuren_train.training.stopping import STOPPED_EXIT_CODE
 
 _SLURM = {
     "RANK": "SLURM_PROCID",
@@ -22,6 +24,7 @@ _SLURM = {
     "LOCAL_RANK": "SLURM_LOCALID",
 }
 _PORT = 29500
+_PATIENCE = "3600"  # seconds that processes may take to save when the run is told to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,13 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def world_of(launch: Launch) -> int:
+    """Processes of the run: what the launcher says, or what is about to be launched."""
+    if is_launched():
+        return int(os.environ["WORLD_SIZE"])
+    return launch.nproc * launch.nnodes
+
+
 def adopt_slurm(environment: MutableMapping[str, str]) -> None:
     """Give Slurm's variables torchrun's names, where srun started several tasks.
 
@@ -64,11 +74,19 @@ def adopt_slurm(environment: MutableMapping[str, str]) -> None:
     for name, slurms in _SLURM.items():
         environment[name] = environment[slurms]
     if "MASTER_ADDR" not in environment:
-        nodes = environment.get("SLURM_LAUNCH_NODE_IPADDR", "")
-        if not nodes:
+        nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST")
+        # The node that called srun may be one to log in on, where no rank runs.
+        first = _first_node(nodes or "") or environment.get("SLURM_LAUNCH_NODE_IPADDR", "")
+        if not first:
             raise UsageError(tr("error.launch.slurm"), tr("error.launch.slurm_hint"))
-        environment["MASTER_ADDR"] = nodes
+        environment["MASTER_ADDR"] = first
     environment.setdefault("MASTER_PORT", str(_PORT))
+
+
+def _first_node(nodes: str) -> str:
+    """The first name of Slurm's list: "gpu[07-09,12],big1" is "gpu07"."""
+    match = re.match(r"([^,\[]*)(?:\[([^,\-\]]*)[^\]]*\]([^,]*))?", nodes)
+    return "".join(part or "" for part in match.groups()) if match else ""
 
 
 def relaunch(launch: Launch, arguments: Sequence[str]) -> int:
@@ -80,12 +98,14 @@ def relaunch(launch: Launch, arguments: Sequence[str]) -> int:
             process does not launch again.
 
     Returns:
-        The exit code: 0, or that of the first process that failed.
+        The exit code: 0, that of the first process that failed, or that of a run which was told
+        to stop: SIGTERM and Ctrl+C are handed on to every process, which then saves.
 
     Raises:
         UsageError: numbers that cannot be.
+        YurenError: a process was killed.
     """
-    _check(launch)
+    check_launch(launch)
     place = ["--standalone"]
     if launch.nnodes > 1:
         host, _, port = launch.master.partition(":")
@@ -93,21 +113,55 @@ def relaunch(launch: Launch, arguments: Sequence[str]) -> int:
             *("--nnodes", str(launch.nnodes), "--node-rank", str(launch.node_rank)),
             *("--master-addr", host, "--master-port", port or str(_PORT)),
         ]
-    command = [  # behind "--", since torchrun would read --nproc as one of its own
-        *(sys.executable, "-m", "torch.distributed.run", *place),
-        *("--nproc-per-node", str(launch.nproc), "-m", "--", "yuren_train", *arguments),
-    ]
-    environment = {**os.environ}
+    # Behind "--", since torchrun would read --nproc as one of its own.
+    program = ["--nproc-per-node", str(launch.nproc), "-m", "--", "yuren_train", *arguments]
     cores = os.cpu_count() or 1
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // launch.nproc)))
-    process = subprocess.Popen(command, env=environment)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // launch.nproc)))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", _PATIENCE)
+    return _torchrun([*place, *program])
+
+
+def _torchrun(arguments: Sequence[str]) -> int:
+    """torchrun in this process, so that what is sent to it reaches those that train."""
+    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # it would tell of a stop as of a failure
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    with _signals_restored():
+        try:
+            run(parse_args(list(arguments)))
+        except SignalException:
+            return STOPPED_EXIT_CODE
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            if failure.exitcode > 0:
+                return int(failure.exitcode)
+            name = signal.Signals(-failure.exitcode).name
+            raise YurenError(
+                tr("error.launch.killed", rank=rank, signal=name), tr("error.launch.killed_hint")
+            ) from error
+    return 0
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """torchrun leaves its handlers behind."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    before = [signal.getsignal(number) for number in numbers]
     try:
-        return process.wait()
-    except KeyboardInterrupt:  # the processes got it too, and save
-        return process.wait()
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
-def _check(launch: Launch) -> None:
+def check_launch(launch: Launch) -> None:
+    """Refuse numbers that cannot be.
+
+    Raises:
+        UsageError: it says what they may be.
+    """
     if launch.nproc < 1 or launch.nnodes < 1:
         raise UsageError(tr("error.launch.numbers"), tr("error.launch.numbers_hint"))
     if not 0 <= launch.node_rank < launch.nnodes:
