@@ -10,6 +10,7 @@ import click
 
 from yuren_core.i18n import tr
 from yuren_train.commands.launch_options import launch_options
+from yuren_train.commands.requirements import TRAINING, require
 from yuren_train.commands.stage_options import stage_options
 from yuren_train.commands.stage_run import run_stage
 from yuren_train.commands.waiting import waiting
@@ -37,6 +38,7 @@ def stage2(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> 
     prepare-base --vision-tower before or after it. Ctrl+C saves; the same command goes on
     where it stopped.
     """
+    require(*TRAINING)
     with waiting(tr("watch.starting")):
         from yuren_train.recipes.stage2_projector import train
 

@@ -14,12 +14,21 @@ from rich.console import Console
 
 from yuren_core import starter
 from yuren_core.shipped import assets_dir
+from yuren_train.commands.requirements import packages_of, require
 from yuren_train.commands.stage_options import typed
 from yuren_train.config import Stage, TrainConfig
 from yuren_train.config.model_shape import ModelShape
 from yuren_train.config.settling import Settled, settle
 from yuren_train.training.events import Event, Listener
-from yuren_train.training.launching import Launch, adopt_slurm, is_first, is_launched, relaunch
+from yuren_train.training.launching import (
+    Launch,
+    adopt_slurm,
+    check_launch,
+    is_first,
+    is_launched,
+    relaunch,
+    world_of,
+)
 
 
 class Recipe(Protocol):
@@ -51,11 +60,13 @@ def run_stage(
         YurenError: anything that a person can mend.
         click.exceptions.Exit: with the code of launched processes that failed.
     """
+    check_launch(launch)
     adopt_slurm(os.environ)
     is_alone = not is_launched()
     settled = settle(
         stage, typed=typed(options), file=file, shape_of=_shape_of, standard=_standard(stage)
     )
+    _refuse_what_cannot_run(settled.config, world_of(launch))
     if dry_run:
         _dry_run(settled, launch)
     elif is_alone and launch.nproc * launch.nnodes > 1:
@@ -94,6 +105,20 @@ def _shape_of(ref: str) -> ModelShape:
     return ModelShape.of(directory)
 
 
+def _refuse_what_cannot_run(config: TrainConfig, world: int) -> None:
+    """What a run would find out only once its model is loaded.
+
+    Raises:
+        UsageError: a package is missing, or DeepSpeed's configuration contradicts the run.
+    """
+    from yuren_train.training.deepspeed_config import deepspeed_settings
+    from yuren_train.training.engine_choice import uses_deepspeed
+
+    require(*packages_of(config))
+    if uses_deepspeed(config):
+        deepspeed_settings(config, world)
+
+
 def _dry_run(settled: Settled, launch: Launch) -> None:
     from yuren_train.commands.dry_run import show_dry_run
     from yuren_train.commands.model_tokenizer import chat_tokenizer
@@ -108,8 +133,8 @@ def _dry_run(settled: Settled, launch: Launch) -> None:
         workers=config.workers,
         on_bad_image=config.on_bad_image,
     )
-    world = launch.nproc * launch.nnodes
-    show_dry_run(settled, tokens=int(rows.lengths.sum()), world=world, console=Console())
+    tokens = int(rows.lengths.sum())
+    show_dry_run(settled, tokens=tokens, world=world_of(launch), console=Console())
 
 
 def _tell_nobody(event: Event) -> None:

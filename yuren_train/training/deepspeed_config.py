@@ -75,6 +75,9 @@ def _read(path: Path) -> Settings:
         raise _unreadable(path, reason_of(error)) from error
     if not isinstance(value, dict):
         raise _unreadable(path, type(value).__name__)
+    block = value.get("zero_optimization", {})
+    if not isinstance(block, dict) or block.get("stage", 0) not in range(4):
+        raise _unreadable(path, f"zero_optimization: {json.dumps(block)}")
     return value
 
 

@@ -81,8 +81,11 @@ def test_a_file_that_agrees_is_taken(tmp_path: Path) -> None:
     assert "optimizer" not in settings
 
 
-@pytest.mark.parametrize("text", ["{", "[]", ""])
-def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "", '{"zero_optimization": null}', '{"zero_optimization": {"stage": "auto"}}'],
+)
+def test_what_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "mine.json"
     file.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.json"):
