@@ -2,7 +2,7 @@
 """What a training run is told: one frozen value, complete, with nothing left to guess.
 
 Owns the names: a field here is the option on the command line (with hyphens), the key in YAML
-and the key in `OUT/config.yaml`. `resolving` fills it from the defaults of the model's size, a
+and the key in `OUT/config.yaml`. `settling` fills it from the defaults of the model's size, a
 YAML file and the command line; nothing else makes one, so that training code never asks where
 a value came from. Imports no torch.
 """
@@ -134,6 +134,7 @@ def in_steps(interval: float, total: int) -> int:
     Returns:
         At least 1, or 0 for never.
     """
+    part = round(interval * total, 6)  # 0.07 of 100 is 7.000000000000001
     if interval <= 0:
         return 0
-    return max(1, round(interval) if interval >= 1 else math.ceil(interval * total))
+    return max(1, round(interval) if interval >= 1 else math.ceil(part))

@@ -25,6 +25,7 @@ class NumberedStep:
         plan: its samples.
         tokens: of these samples.
         label_tokens: what the loss of this step is divided by, on every rank.
+        pictures: of these samples.
     """
 
     number: int
@@ -32,6 +33,7 @@ class NumberedStep:
     plan: Step
     tokens: int
     label_tokens: int
+    pictures: int = 0
 
 
 class RunPlan:
@@ -76,6 +78,7 @@ class RunPlan:
                         step,
                         int(self._lengths[samples].sum()),
                         int(self._label_counts[samples].sum()),
+                        int(self._image_counts[samples].sum()),
                     )
 
     def _count(self, first: int) -> int:
@@ -88,7 +91,7 @@ class RunPlan:
                 break
             size = first if epoch == 0 else len(self._plan(epoch))
             self._epoch_steps.append(size)
-            total += size if epoch < whole else math.ceil(size * part)
+            total += size if epoch < whole else math.ceil(round(size * part, 6))
         return int(min(total, limit))
 
     def _plan(self, epoch: int) -> list[Step]:

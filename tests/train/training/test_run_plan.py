@@ -16,6 +16,7 @@ from yuren_train.training.run_plan import NumberedStep, RunPlan
 ROWS: Any = SimpleNamespace(
     lengths=np.random.default_rng(0).integers(5, 90, 50).astype(np.int32),
     label_counts=np.random.default_rng(1).integers(1, 5, 50).astype(np.int32),
+    image_counts=np.zeros(50, np.int32),
 )
 
 
@@ -61,6 +62,7 @@ def test_a_run_that_goes_on_takes_the_steps_that_are_left(after: int) -> None:
         ({}, 7),
         ({"epochs": 2.5}, 18),
         ({"epochs": 0.1}, 1),
+        ({"epochs": 1.1, "batch_size": 5}, 11),
         ({"max_steps": 5}, 5),
         ({"epochs": 3, "max_steps": 9}, 9),
         ({"max_steps": 99}, 7),
