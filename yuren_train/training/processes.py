@@ -63,15 +63,6 @@ class Processes:
         if self.world > 1:
             dist.barrier()
 
-    @contextmanager
-    def first_alone(self) -> Iterator[bool]:
-        """What rank 0 does while the others wait behind the block; yields whether this is it.
-
-        If rank 0 fails, the others are told by its absence: the launcher ends them.
-        """
-        yield self.is_first
-        self.wait()
-
 
 @contextmanager
 def join(*, group_of_one: bool = False, device: Device = "auto") -> Iterator[Processes]:

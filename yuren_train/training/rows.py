@@ -50,10 +50,12 @@ def read_rows(
             progress=progress,
         )
 
-    with processes.first_alone() as is_first:
-        if is_first:  # the others find it in the cache
+    # The first process fills the cache; then, where nodes do not share it, one of each node.
+    for is_mine in (processes.is_first, processes.local_rank == 0 and not processes.is_first):
+        if is_mine:
             for sources in filter(None, (config.data, config.eval_data)):
                 read(sources, told)
+        processes.wait()
     rows = read(config.data)
     measured = read(config.eval_data) if config.eval_data else None
     for part in filter(None, (rows, measured)):
