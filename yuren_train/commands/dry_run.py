@@ -26,13 +26,16 @@ def show_dry_run(settled: Settled, *, tokens: int, world: int, console: Console)
     config, shape = settled.config, settled.shape
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     trained = trainable_parameters(config, shape)
+    read = tokens * config.epochs
     per_step = config.max_length * config.batch_size * config.grad_accum * world
+    if config.max_steps:
+        read = min(read, config.max_steps * per_step)
     memory = estimate_memory(config, shape, world=world, device="cuda" if name else "cpu")
-    seconds = estimated_seconds(config, shape, tokens=tokens, world=world, device_name=name)
+    seconds = estimated_seconds(config, shape, tokens=read, world=world, device_name=name)
     table = Table.grid(padding=(0, 2))
     table.add_row(tr("dry_run.parameters"), f"{shape.parameters:,}")
     table.add_row(tr("dry_run.trainable"), f"{trained:,} ({trained / shape.parameters:.2%})")
-    table.add_row(tr("dry_run.tokens"), f"{round(tokens * config.epochs):,}")
+    table.add_row(tr("dry_run.tokens"), f"{round(read):,}")
     table.add_row(tr("dry_run.tokens_per_step"), tr("dry_run.at_most", count=f"{per_step:,}"))
     table.add_row(tr("dry_run.memory"), tr("dry_run.about", size=gib(memory.total)))
     if memory.offloaded:

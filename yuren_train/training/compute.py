@@ -75,14 +75,14 @@ def measured_flops(seconds: float = 0.3, width: int = 1024) -> float:
 
 
 def estimated_seconds(
-    config: TrainConfig, shape: ModelShape, *, tokens: int, world: int, device_name: str
+    config: TrainConfig, shape: ModelShape, *, tokens: float, world: int, device_name: str
 ) -> float | None:
     """How long a run takes, without evaluation and saving.
 
     Args:
         config: of the run.
         shape: of the model.
-        tokens: of one epoch.
+        tokens: that it reads, all epochs together.
         world: processes.
         device_name: the GPU's; empty for this machine's CPU, which is measured.
 
@@ -96,4 +96,4 @@ def estimated_seconds(
         speed = measured_flops() * _CPU_UTILIZATION  # shared by all processes
     if speed is None:
         return None
-    return tokens * config.epochs * flops_per_token(config, shape, config.max_length) / speed
+    return tokens * flops_per_token(config, shape, config.max_length) / speed
