@@ -127,7 +127,8 @@ def _write(
     model: nn.Module, loaded: LoadedModel, config: TrainConfig, provenance: dict[str, Any]
 ) -> None:
     draft = config.out / _DRAFT
-    shutil.rmtree(draft, ignore_errors=True)
+    for left in (draft, *config.out.glob(f".{_DRAFT}.*")):  # of a process that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     base = {"name": config.model, "fingerprint": fingerprint(loaded.path)}
     told = json.loads(_json({"yuren": __version__, "base": base, **provenance}))
     if isinstance(model, PeftModel):
