@@ -34,7 +34,7 @@ def make_engine(
             the run's.
     """
     if config.gradient_checkpointing:
-        learner.language_model.gradient_checkpointing_enable({"use_reentrant": False})
+        learner.language_model.activation_checkpointing_enable({"use_reentrant": False})
     if not uses_deepspeed(config):
         return LocalEngine(learner, config, processes)
     from yuren_train.training.deepspeed_engine import DeepSpeedEngine
