@@ -11,9 +11,11 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 
 import torch
 from torch import Tensor
+from transformers import LlamaModel
 
 from yuren_core.chatml import IMG_PATCH
 from yuren_core.images import open_rgb
@@ -35,6 +37,9 @@ _DECODER_TAIL = 8
 
 _FEATURE_CACHE = 32
 """Pictures whose projected features are kept."""
+
+_CACHE = "cache" if "cache" in signature(LlamaModel.forward).parameters else "past_key_values"
+"""What transformers calls the cache: from 5.24 on the first, before it the second."""
 
 _ANSWER_SHARE = 4
 """At most 1/4 of the context is kept free for the answer, however long it may become."""
@@ -221,7 +226,7 @@ class Engine:
             output = self.loaded.model(
                 input_ids=input_ids,
                 inputs_embeds=inputs_embeds,
-                past_key_values=self._cache.kv,
+                **{_CACHE: self._cache.kv},
                 use_cache=True,
                 logits_to_keep=1,
             )

@@ -162,10 +162,10 @@ def test_a_conversion_that_cuts_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = sentencepiece_base(tmp_path / "base", None)
-    monkeypatch.setattr(
-        "yuren_train.models.base_tokenizer.LlamaTokenizer.from_pretrained",
-        lambda directory: plain_tokenizer(),
-    )
+    for way in ("load_tokenizer", "LlamaTokenizer.from_pretrained"):
+        monkeypatch.setattr(
+            f"yuren_train.models.base_tokenizer.{way}", lambda directory: plain_tokenizer()
+        )
     with pytest.raises(ModelFormatError, match=r"tokenizer\.model that cuts text"):
         base_tokenizer(source)
 
