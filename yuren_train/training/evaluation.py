@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from yuren_core.images import image_part
 from yuren_core.inference.engine import Engine as Answering
-from yuren_core.messages import Message, Role
+from yuren_core.messages import Message, Part, Role, TextPart
 from yuren_core.model.loading import LoadedModel
 from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Delta
@@ -28,7 +30,7 @@ class Evaluation:
 
     Attributes:
         rows: that the loss is measured on; None measures none.
-        prompts: questions that are answered.
+        prompts: questions that are answered, as `question_of` takes them.
         loaded: tokenizer, tower and precision of the model that learns.
         config: of the run.
         sight: how batches get their pictures.
@@ -89,7 +91,7 @@ class Evaluation:
         attention = model.config._attn_implementation
         model.set_attn_implementation("sdpa")
         loaded = replace(self.loaded, model=model)
-        question = prompt_items([Message.of(Role.USER, prompt)])
+        question = prompt_items([question_of(prompt)])
         sampling = SamplingParams(temperature=0.0, max_new_tokens=_ANSWER_TOKENS)
         try:
             with engine.answering():
@@ -97,3 +99,21 @@ class Evaluation:
                 return "".join(event.text for event in events if isinstance(event, Delta))
         finally:
             model.set_attn_implementation(attention)
+
+
+def question_of(prompt: str) -> Message:
+    """What is asked at an evaluation.
+
+    Args:
+        prompt: a question; each `@FILE` before it is a picture.
+
+    Raises:
+        ImageError: there is no such picture.
+    """
+    parts: list[Part] = []
+    rest = prompt.strip()
+    while rest.startswith("@"):
+        file, _, rest = rest[1:].partition(" ")
+        parts.append(image_part(Path(file).expanduser()))
+        rest = rest.strip()
+    return Message(Role.USER, (*parts, TextPart(rest)) if rest else tuple(parts))

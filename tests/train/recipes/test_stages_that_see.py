@@ -25,7 +25,16 @@ from yuren_core.protocol import Completed
 from yuren_core.sampling_params import SamplingParams
 from yuren_train.config import TrainConfig
 from yuren_train.models.merge import merge
-from yuren_train.training.events import Evaluated, Event, Finished, Started, Stepped, Warned
+from yuren_train.training.evaluation import question_of
+from yuren_train.training.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Sampled,
+    Started,
+    Stepped,
+    Warned,
+)
 
 Config = Callable[..., TrainConfig]
 PROJECTOR = ("model.mm_projector.weight", "model.mm_projector.bias")
@@ -248,6 +257,17 @@ def test_the_projector_may_have_a_rate_of_its_own(config: Config, multimodal_mod
     }
     assert moved[PROJECTOR[0]] > 5e-3
     assert all(moved[name] < 1e-3 for name in moved if name not in PROJECTOR)
+
+
+def test_questions_at_an_evaluation_may_show_pictures(config: Config, data: Path) -> None:
+    asked = tuple(
+        f"@{data.with_name(name)} What is the colour?" for name in ("red.png", "blue.png")
+    )
+    told = config("stage3", epochs=12, lr=5e-3, eval_interval=1.0, sample_prompts=asked)
+    answers = [event.answer for event in run(told) if isinstance(event, Sampled)]
+    assert answers[-2:] == ["red", "blue"]
+    with pytest.raises(ImageError, match=r"gone\.png"):
+        question_of("@gone.png What is this?")
 
 
 @pytest.mark.parametrize("stage", ["stage2", "stage3"])
