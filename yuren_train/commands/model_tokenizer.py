@@ -10,6 +10,7 @@ from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import choose_precision
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.weights import tell_nobody
+from yuren_train.commands.quiet import quiet_libraries
 
 
 def chat_tokenizer(ref: str) -> ChatTokenizer:
@@ -18,6 +19,7 @@ def chat_tokenizer(ref: str) -> ChatTokenizer:
     Raises:
         ModelError, DownloadError: as `load_model` says.
     """
+    quiet_libraries()
     named = directory = find_model(ref, tell_nobody)
     if is_adapter(named):
         directory = find_base(read_adapter(named), lambda base: find_model(base, tell_nobody))

@@ -51,7 +51,7 @@ HELP: Mapping[str, str] = {
     "eval_interval": "Likewise; 0 is never.",
     "save_interval": "Likewise; 0 is only at the end.",
     "keep_checkpoints": "How many of the newest stay.",
-    "sample_prompts": "A question to answer at each evaluation; may be given often.",
+    "sample_prompts": "A question for each evaluation; @FILE before it shows a picture. Often.",
     "seed": "Fixes the order of rows and all that is drawn.",
     "workers": "Processes that prepare data; 0 is all cores.",
     "zero": "DeepSpeed's ZeRO stage; without it and --deepspeed, no DeepSpeed.",

@@ -130,5 +130,6 @@ def _loss_bytes(config: TrainConfig, shape: ModelShape, computed: int) -> int:
     """A chunk of logits with its fp32 copy, and states at label positions."""
     rows = min((1 << 25) // shape.vocab_size, config.max_length * config.batch_size)
     tokens = config.max_length * config.batch_size
-    head = shape.vocab_size * shape.hidden_size * 4 if config.method == "full" else 0
+    learns = config.method == "full" and config.stage != "stage2"
+    head = shape.vocab_size * shape.hidden_size * 4 if learns else 0
     return rows * shape.vocab_size * (computed + 4) + tokens * shape.hidden_size * 6 + head

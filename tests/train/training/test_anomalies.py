@@ -14,11 +14,18 @@ from tests.train.tiny_run import tiny_config, write_rows
 from yuren_core.errors import OutOfMemoryError
 from yuren_train.config import TrainConfig
 from yuren_train.data.collator import Batch
+from yuren_train.data.packing import Step
 from yuren_train.recipes.stage1_text import train
-from yuren_train.training.anomalies import DivergedError, LossWatch, naming_memory
+from yuren_train.training.anomalies import (
+    DivergedError,
+    LossWatch,
+    LossWatches,
+    naming_memory,
+)
 from yuren_train.training.engines import LocalEngine
 from yuren_train.training.events import Event, Stepped
 from yuren_train.training.learner import Learner
+from yuren_train.training.run_plan import NumberedStep
 
 Config = Callable[..., TrainConfig]
 CPU = torch.device("cpu")
@@ -135,3 +142,15 @@ def test_lack_of_memory_says_what_to_change(config: Config) -> None:
 def test_other_errors_pass(config: Config) -> None:
     with pytest.raises(RuntimeError, match="something else"), naming_memory(config(), CPU):
         raise RuntimeError("something else")
+
+
+def test_a_step_of_text_among_pictures_is_no_leap() -> None:
+    plan = Step(micro_batches=((0,),), rows=1)
+    seeing = NumberedStep(1, 0.0, plan, 1, 1, pictures=1)
+    blind = NumberedStep(2, 0.0, plan, 1, 1, pictures=0)
+    watches = LossWatches()
+    for _ in range(20):
+        watches.of(seeing).remember(0.1)
+    again = LossWatches(**watches.state())  # type: ignore[arg-type]
+    assert not again.of(blind).has_leapt(3.0)
+    assert again.of(seeing).has_leapt(3.0)
