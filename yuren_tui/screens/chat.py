@@ -167,11 +167,11 @@ class ChatScreen(FollowingScreen):
 
     def action_page_up(self) -> None:
         """Scroll the transcript a page up."""
-        self.transcript.turns.scroll_page_up(animate=False)
+        self.transcript.turns.page(-1)
 
     def action_page_down(self) -> None:
         """Scroll the transcript a page down."""
-        self.transcript.turns.scroll_page_down(animate=False)
+        self.transcript.turns.page(1)
 
     async def action_top(self) -> None:
         """Go to the first line."""

@@ -32,6 +32,7 @@ _OPENING = 12  # messages that are mounted at first
 _STEP = 8  # and with each move of the slice
 _FEWEST = 4  # that stay mounted at the end of a conversation,
 _SCREENS = 2.5  # and how much they must fill
+_OVERLAP = 2  # lines of a page that stay; the way to the newest line may cover the lowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,12 @@ class TurnWindow(TurnSlice, inherit_bindings=False):
             await self._mount_slice(max(0, min(start, end - _OPENING), end - self._tail), end)
         self.anchor()
         self._anchor_released = False
+
+    def page(self, step: int) -> None:
+        """Scroll by `step` pages, at once: Textual scrolls after the next layout, to where the line
+        would be had nothing come above it."""
+        lines = step * max(1, self.size.height - _OVERLAP)
+        self.scroll_to(y=self.scroll_y + lines, animate=False, immediate=True)
 
     @property
     def _tail(self) -> int:
