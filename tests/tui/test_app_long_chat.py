@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.tui.chat_app import Driven, running
 from yuren_core.messages import Role
 from yuren_tui.session import Session
 from yuren_tui.store import Store
+from yuren_tui.widgets.messages import AssistantMessage
 
 PAIRS = 150
 
@@ -46,21 +49,41 @@ def lines(chat: Driven) -> list[str]:
     return [line[:-3] for line in chat.screen_text().splitlines()[:17]]
 
 
+async def page_up(chat: Driven, *, to: int) -> None:
+    """Page up until an exchange is in sight; every one on the way must have been."""
+    window, seen = chat.chat.transcript.turns, numbers(chat)[::-1]
+    for _ in range(400):
+        await chat.pilot.press("pageup")
+        await chat.pilot.pause(0.02)
+        new = [n for n in numbers(chat)[::-1] if n < seen[-1]]
+        assert new == list(range(seen[-1] - 1, seen[-1] - 1 - len(new), -1)), "one was jumped over"
+        seen += new
+        assert len(window.mounted) <= window.most
+        if seen[-1] < to:
+            return
+    raise AssertionError(f"only at {seen[-1]}")
+
+
 async def test_few_are_mounted_and_paging_up_passes_every_message_once(chat: Driven) -> None:
     window = chat.chat.transcript.turns
     window.most = 40
     assert len(window.mounted) < 30
-    seen = numbers(chat)[::-1]
-    for _ in range(400):
-        await chat.press("pageup")
-        new = [n for n in numbers(chat)[::-1] if n < seen[-1]]
-        assert new == list(range(seen[-1] - 1, seen[-1] - 1 - len(new), -1)), "one was jumped over"
-        seen += new
-        assert len(window.mounted) <= 40
-        if seen[-1] < PAIRS - 40:
-            break
-    assert seen[-1] < PAIRS - 40
+    await page_up(chat, to=PAIRS - 40)
+    await chat.until(lambda: not [w for w in chat.app.workers if w.group == "window"])
     assert len(chat.chat.query("UserMessage, AssistantMessage")) == len(window.mounted)
+
+
+async def test_paging_up_jumps_over_none_while_older_ones_are_being_drawn(
+    chat: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = AssistantMessage.draw
+
+    async def slowly(message: AssistantMessage) -> None:
+        await asyncio.sleep(0.15)
+        await draw(message)
+
+    monkeypatch.setattr(AssistantMessage, "draw", slowly)
+    await page_up(chat, to=PAIRS - 15)
 
 
 async def test_what_is_in_sight_stays_while_older_ones_come(chat: Driven) -> None:

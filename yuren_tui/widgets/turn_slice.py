@@ -73,25 +73,30 @@ class TurnSlice(VerticalScroll, inherit_bindings=False):
         kept = sum(view.id in self._messages for view in views)
         is_longer = all(view.id in self._messages for view in views[:kept])
         is_shorter = all(i not in wanted for i in self._order[: len(self._order) - kept])
-        # What only comes below and goes above may be seen on its way; all else at once.
-        quiet = nullcontext() if kept and is_longer and is_shorter else self.app.batch_update()
-        with quiet:
-            gone = [self._messages.pop(i) for i in [*self._messages] if i not in wanted]
-            before: Widget | None = None
-            fresh: list[TurnMessage] = []
-            groups = groupby(reversed(views), key=lambda view: view.id in self._messages)
-            for is_mounted, group in groups:
-                if is_mounted:
-                    for view in group:
-                        before = self._messages[view.id]
-                        self._messages[view.id].view = view
-                    continue
-                new = [make(view) for view in reversed([*group])]
-                self._messages |= {message.view.id: message for message in new}
-                await self._column.mount(*new, before=before)
-                fresh += new
-                before = new[0]
-            await asyncio.gather(*(message.draw() for message in fresh))
+        # What only comes below and goes above may be seen on its way. All else has no place in the
+        # layout before its words are there, and then comes at once: one may scroll meanwhile.
+        is_seen = bool(kept) and is_longer and is_shorter
+        gone = [self._messages.pop(i) for i in [*self._messages] if i not in wanted]
+        before: Widget | None = None
+        fresh: list[TurnMessage] = []
+        groups = groupby(reversed(views), key=lambda view: view.id in self._messages)
+        for is_mounted, group in groups:
+            if is_mounted:
+                for view in group:
+                    before = self._messages[view.id]
+                    self._messages[view.id].view = view
+                continue
+            new = [make(view) for view in reversed([*group])]
+            self._messages |= {message.view.id: message for message in new}
+            for message in new:
+                message.display = is_seen
+            await self._column.mount(*new, before=before)
+            fresh += new
+            before = new[0]
+        await asyncio.gather(*(message.draw() for message in fresh))
+        with nullcontext() if is_seen else self.app.batch_update():
+            for message in fresh:
+                message.display = True
             self._start, self._end = start, end
             self._order = [view.id for view in views]
             if gone:
