@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -21,9 +22,9 @@ from yuren_core.errors import StorageError
 from yuren_train.config import TrainConfig
 from yuren_train.recipes.stage1_text import train
 from yuren_train.training.checkpoints import Checkpoints
-from yuren_train.training.events import Event, Started, Stepped
+from yuren_train.training.events import Evaluated, Event, Saved, Started, Stepped, StopAsked
 from yuren_train.training.processes import Processes
-from yuren_train.training.stopping import STOPPED_EXIT_CODE
+from yuren_train.training.stopping import STOPPED_EXIT_CODE, StoppedError
 
 Config = Callable[..., TrainConfig]
 ALONE = Processes(0, 0, 1, torch.device("cpu"))
@@ -129,6 +130,23 @@ def test_sigterm_saves_and_leaves_with_a_code_of_its_own(config: Config) -> None
     assert "goes on from there" in process.output
     train(stopped, on_event=lambda _: None)
     assert same(final(stopped), final(whole))
+
+
+def test_whoever_is_told_to_stop_saves_before_anything_else(config: Config) -> None:
+    stopping = config("stopping", eval_split=0.2, eval_interval=1, save_interval=0)
+    events: list[Event] = []
+
+    def tell(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Stepped) and event.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(StoppedError):
+        train(stopping, on_event=tell)
+    kinds = [type(event) for event in events if not isinstance(event, StopAsked)]
+    assert kinds[-2:] == [Stepped, Saved]
+    assert [event.step for event in events if isinstance(event, Evaluated)] == [0, 1, 2]
+    assert [event.step for event in events if isinstance(event, Saved)] == [3]
 
 
 def test_too_little_disk_is_told_before_the_first_step(tmp_path: Path) -> None:

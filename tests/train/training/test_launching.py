@@ -109,6 +109,7 @@ def test_an_argument_that_torchrun_might_take_for_its_own_is_ours() -> None:
     assert relaunch(Launch(nproc=2), ["stage1", "--nproc", "2", "--help"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_told_to_stop_saves_in_every_process(
     number: signal.Signals, text_model: Path, tmp_path: Path
