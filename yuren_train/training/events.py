@@ -38,7 +38,7 @@ class DataRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PicturesSeen:
-    """Features of pictures are being made: so many are there, of all of this process."""
+    """Features of pictures are being made: so many groups of them are done, on rank 0."""
 
     done: int
     total: int

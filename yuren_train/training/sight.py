@@ -76,7 +76,7 @@ class Sight:
 
         Args:
             pictures: paths by sha256.
-            told: how many of this rank's pictures are done, and of how many.
+            told: how many groups of this rank's pictures are done, and of how many.
 
         Raises:
             ImageError, StorageError: as `collate`.
@@ -86,15 +86,20 @@ class Sight:
         keys = sorted(pictures)
         # Groups are the same after a restart: sums over a batch depend on its size.
         groups = [keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)]
-        mine = groups[self._processes.rank :: self._processes.world]
-        for done, group in enumerate(mine, start=1):
-            if not self._cache.has(group):
-                parts = [ImagePart(pictures[key], key) for key in group]
-                for key, features in zip(group, look_at(self._tower, parts), strict=True):
-                    self._cache.write(key, features)
-            if told is not None:
-                told(done, len(mine))
-        self._processes.wait()
+        me = self._processes
+        # All share the work; then, where nodes do not share the disk, one of each node has more.
+        for mine in (
+            groups[me.rank :: me.world],
+            groups if me.local_rank == 0 and not me.is_first else [],
+        ):
+            for done, group in enumerate(mine, start=1):
+                if not self._cache.has(group):
+                    parts = [ImagePart(pictures[key], key) for key in group]
+                    for key, features in zip(group, look_at(self._tower, parts), strict=True):
+                        self._cache.write(key, features)
+                if told is not None:
+                    told(done, len(mine))
+            me.wait()
 
 
 def look_at(tower: VisionTower, images: Sequence[ImagePart]) -> Tensor:
