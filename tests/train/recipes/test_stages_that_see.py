@@ -96,6 +96,18 @@ def test_stage_2_learns_and_changes_nothing_but_the_projector(
     assert events[-1].proof == 0.0
 
 
+def test_stage_1_leaves_a_projector_alone_and_keeps_the_tower(
+    config: Config, multimodal_model: Path, data: Path
+) -> None:
+    plain = data.with_name("plain.jsonl")
+    told = config("stage1", data=plain, max_steps=2, weight_decay=0.5)
+    run(told)
+    moved = changed(multimodal_model, told.out)
+    assert "model.layers.0.mlp.up_proj.weight" in moved
+    assert not moved & set(PROJECTOR)
+    run(config("stage2", "second", model=told.out, max_steps=1))
+
+
 def test_the_tower_goes_along_as_it_was(config: Config, multimodal_model: Path) -> None:
     told = config("stage2", max_steps=1, dtype="bf16")
     run(told)
