@@ -6,7 +6,7 @@
 The same model, the same rows cut at the same length, batches of 4 rows, bf16, every weight
 trained, AdamW, one process on the CPU. Each peer runs in an environment of its own, which is made
 with pip at the first call (a few gigabytes in the cache directory). A real token is one of a row,
-never padding; all see the same number of them. The time is that of the steps, without loading and
+never padding. The time is that of the steps, without loading and
 saving; for the peers it is what their own trainer reports. Prints a table, then one JSON line.
 """
 
@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from yuren_core.chatml import render
+from yuren_core.chatml import PAD, render
 from yuren_core.model.loading import load_tokenizer
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.paths import cache_dir
@@ -35,17 +35,20 @@ TARGET_SPEED, TARGET_MEMORY = 1.5, 0.6
 LENGTH, BATCH, LR = 1024, 4, 2e-5
 ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
     "llamafactory": ("llamafactory==0.9.5", "torch", "torchvision"),
-    "trl": ("trl==0.24.0", "transformers<5", "torch", "datasets", "accelerate"),
+    "trl": ("trl==0.24.0", "transformers<5", "torch", "protobuf", "sentencepiece"),
 }
 
 TRL = """
-import json, sys, time
+import json, sys
 from datasets import load_dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer
 import torch
-model, data, out, batch, length, lr = sys.argv[1:7]
-tokenizer = AutoTokenizer.from_pretrained(model)
+model, data, out, batch, length, lr, pad = sys.argv[1:8]
+tokenizer = PreTrainedTokenizerFast(  # transformers 4 does not read what 5 has written
+    tokenizer_file=model + "/tokenizer.json", eos_token="<|im_end|>", pad_token=pad,
+    chat_template=open(model + "/chat_template.jinja").read(),
+)
 trainer = SFTTrainer(
     model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
     processing_class=tokenizer,
@@ -54,7 +57,7 @@ trainer = SFTTrainer(
         output_dir=out, max_length=int(length), per_device_train_batch_size=int(batch),
         num_train_epochs=1, learning_rate=float(lr), bf16=True, use_cpu=True, report_to=[],
         save_strategy="no", logging_steps=1, gradient_checkpointing=False, packing=False,
-        dataloader_pin_memory=False, group_by_length=True,
+        dataloader_pin_memory=False,
     ),
 )
 result = trainer.train()
@@ -81,10 +84,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one peer: seconds of its steps, and the peak of its process in bytes."""
+    """Of one peer: real tokens, seconds of its steps, the peak of its process in bytes."""
 
+    tokens: int
     seconds: float
     peak_bytes: int
+
+    @property
+    def speed(self) -> float:
+        """Tokens a second."""
+        return self.tokens / self.seconds
 
 
 def environment_of(peer: str) -> Path:
@@ -138,7 +147,8 @@ def run_yuren(task: Task, order: str) -> Figures:
     peak = run(command, task.place / f"yuren-{order}.log")
     lines = (out_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [event for line in lines if (event := json.loads(line))["event"] == "step"]
-    return Figures(sum(step["seconds"] for step in steps), peak)
+    tokens, seconds = (sum(step[name] for step in steps) for name in ("tokens", "seconds"))
+    return Figures(tokens, seconds, peak)
 
 
 def run_trl(task: Task) -> Figures:
@@ -149,8 +159,9 @@ def run_trl(task: Task) -> Figures:
         for messages in task.rows:
             file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
     command = [environment_of("trl"), "-c", TRL, str(task.model), str(data), str(out)]
-    peak = run([*command, str(BATCH), str(LENGTH), str(LR)], task.place / "trl.log")
-    return Figures(json.loads((out / "result.json").read_text())["seconds"], peak)
+    peak = run([*command, str(BATCH), str(LENGTH), str(LR), PAD], task.place / "trl.log")
+    seconds = json.loads((out / "result.json").read_text())["seconds"]
+    return Figures(task.tokens, seconds, peak)
 
 
 def run_llamafactory(task: Task) -> Figures:
@@ -169,16 +180,17 @@ def run_llamafactory(task: Task) -> Figures:
         "template": "chatml", "cutoff_len": LENGTH, "output_dir": str(out), "bf16": True,
         "per_device_train_batch_size": BATCH, "num_train_epochs": 1, "learning_rate": LR,
         "use_cpu": True, "report_to": "none", "save_strategy": "no", "logging_steps": 1,
-        "group_by_length": True, "disable_gradient_checkpointing": True,
+        "disable_gradient_checkpointing": True,
     }  # fmt: skip
-    file = task.place / "llamafactory.json"
+    file = task.place / "llamafactory.yaml"  # JSON is YAML too
     file.write_text(json.dumps(config))
     peak = run(
         [environment_of("llamafactory").with_name("llamafactory-cli"), "train", str(file)],
         task.place / "llamafactory.log",
         {"DISABLE_VERSION_CHECK": "1"},
     )
-    return Figures(json.loads((out / "train_results.json").read_text())["train_runtime"], peak)
+    seconds = json.loads((out / "train_results.json").read_text())["train_runtime"]
+    return Figures(task.tokens, seconds, peak)
 
 
 PEERS: Mapping[str, Callable[[Task], Figures]] = {
@@ -220,18 +232,17 @@ def main() -> None:
     print(f"{len(task.rows)} rows, {task.tokens} tokens, length {LENGTH}, batches of {BATCH}")
     print(f"{'':14} {'tokens/s':>9} {'peak GiB':>9}")
     for peer, figure in figures.items():
-        speed = task.tokens / figure.seconds
-        print(f"{peer:14} {speed:9.1f} {figure.peak_bytes / (1 << 30):9.2f}")
+        print(f"{peer:14} {figure.speed:9.1f} {figure.peak_bytes / (1 << 30):9.2f}")
     result: dict[str, object] = {"benchmark": "train", "tokens": task.tokens}
     for peer, figure in figures.items():
         result[peer] = {
-            "tokens_per_s": round(task.tokens / figure.seconds, 1),
+            "tokens_per_s": round(figure.speed, 1),
             "peak_bytes": figure.peak_bytes,
         }
     for ours in (name for name in figures if name.startswith("yuren")):
         for peer in (name for name in figures if name in ENVIRONMENTS):
             result[f"{ours}/{peer}"] = {
-                "speed": round(figures[peer].seconds / figures[ours].seconds, 2),
+                "speed": round(figures[ours].speed / figures[peer].speed, 2),
                 "memory": round(figures[ours].peak_bytes / figures[peer].peak_bytes, 2),
             }
     result["target"] = {"speed": TARGET_SPEED, "memory": TARGET_MEMORY}
