@@ -7,18 +7,16 @@ write programs with them. Written to only then; imports nothing heavy.
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
-from yuren_core.paths import log_dir
+from yuren_core import fault_log
 
-_LIMIT = 1024 * 1024  # bytes; a longer log is begun anew
+_NAME = "train.log"
 _LIBRARIES = {"accelerate", "bitsandbytes", "deepspeed", "peft", "torch", "transformers"}
 
 
@@ -31,7 +29,7 @@ def log_fault(error: BaseException) -> Path:
     Returns:
         The log's path, also where it could not be written.
     """
-    return _log("".join(traceback.format_exception(error)))
+    return fault_log.log_fault(_NAME, error)
 
 
 @contextmanager
@@ -48,7 +46,9 @@ def library_warnings_logged() -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         if file is None and _is_library(Path(filename)):
-            _log(warnings.formatwarning(message, category, filename, lineno, line))
+            fault_log.log_text(
+                _NAME, warnings.formatwarning(message, category, filename, lineno, line)
+            )
         else:
             show(message, category, filename, lineno, file, line)
 
@@ -66,14 +66,3 @@ def _is_library(file: Path) -> bool:
         for place, package in pairwise(parts)
         if place in ("site-packages", "dist-packages")
     )
-
-
-def _log(text: str) -> Path:
-    path = log_dir() / "train.log"
-    when = datetime.now().astimezone().isoformat(timespec="seconds")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = "w" if path.exists() and path.stat().st_size > _LIMIT else "a"
-        with path.open(mode, encoding="utf-8", errors="backslashreplace") as log:
-            log.write(f"{when}\n{text}\n")
-    return path
