@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from yuren_core.i18n import use_language
+from yuren_core.spinning import SPIN_COUNT, SPIN_VARIABLE
 
-# Before torch is imported: tests often share two cores, and spinning threads take both.
-os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+os.environ.setdefault(SPIN_VARIABLE, SPIN_COUNT)  # tests often share two cores
 
 settings.register_profile(
     "yuren",

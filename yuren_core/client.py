@@ -39,15 +39,13 @@ from yuren_core.protocol import (
     encode,
 )
 from yuren_core.sampling_params import SamplingParams
+from yuren_core.spinning import SPIN_COUNT, SPIN_VARIABLE
 
 WORKER_COMMAND = (sys.executable, "-P", "-m", "yuren_core.inference.worker")
 """-P: a `torch.py` that happens to lie in the current directory is not the torch we mean."""
 
 _LINE_LIMIT = 64 * 1024 * 1024  # bytes; asyncio refuses lines over 64 KiB otherwise
 _LOG_LIMIT = 8 * 1024 * 1024  # bytes; a longer log is begun anew
-_SPINS = "3000"
-"""How long torch's threads (GNU OpenMP) spin for each other before they sleep. The default spins
-for milliseconds: where the screen or anything else takes a core, decoding comes to a standstill."""
 
 _GRACE_S = 2.0  # seconds between asking the process to end and ending it
 
@@ -143,7 +141,7 @@ class ModelClient:
                 stderr=log,
                 limit=_LINE_LIMIT,
                 env={
-                    "GOMP_SPINCOUNT": _SPINS,
+                    SPIN_VARIABLE: SPIN_COUNT,
                     **os.environ,
                     **language_for_child(),
                     "PYTHONUTF8": "1",

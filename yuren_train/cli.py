@@ -22,6 +22,7 @@ import click
 from yuren_core import __version__
 from yuren_core.errors import YurenError
 from yuren_core.i18n import LANGUAGES, tr, use_language
+from yuren_core.spinning import SPIN_COUNT, SPIN_VARIABLE
 from yuren_train.training.launching import is_first
 from yuren_train.training.stopping import StoppedError
 from yuren_train.training.train_log import library_warnings_logged, log_fault
@@ -102,9 +103,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error is told on stderr and sets the exit code."""
-        # Before torch is imported: its threads spin at barriers, and steps take ten times as long
-        # where anything else wants a core (docs/LOG.md).
-        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+        os.environ.setdefault(SPIN_VARIABLE, SPIN_COUNT)
         # It asks for a kernel from the hub for 4-bit products on a CPU, and has one of its own.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         try:
