@@ -12,7 +12,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO
+
+from yuren_tui.terminal.attributes import terminal_attributes
 
 _ALTERNATE, _MAIN = "\x1b[?1049h", "\x1b[?1049l"
 _ROWS_BELOW_BOX = 2  # status line and footer
@@ -28,7 +30,7 @@ def opening_frame(words: str, *, output: TextIO | None = None) -> Iterator[None]
         output: the terminal; stdout by default.
     """
     stream = output or sys.stdout
-    before = _attributes()
+    before = terminal_attributes()
     columns, rows = _size(stream)
     if before is None or columns < _LEAST[0] or rows < _LEAST[1]:
         yield
@@ -63,18 +65,6 @@ def frame(words: str, columns: int, rows: int) -> str:
     drawn = "".join(f"\x1b[{top + place};1H{line}" for place, line in enumerate(lines))
     cursor = f"\x1b[{top + 1};3H"
     return f"\x1b[2J\x1b[2m{drawn}{cursor}{words}\x1b[0m{cursor}"
-
-
-def _attributes() -> list[Any] | None:
-    """How the terminal treats input; None where there is none, or none that can be asked."""
-    try:
-        import termios
-    except ImportError:  # Windows
-        return None
-    try:
-        return termios.tcgetattr(sys.stdin.fileno())
-    except (termios.error, OSError, ValueError):
-        return None
 
 
 def _size(stream: TextIO) -> tuple[int, int]:

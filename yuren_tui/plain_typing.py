@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Self
 
+from yuren_tui.terminal.attributes import terminal_attributes
+
 _ASKED_BACK = ("SIGTSTP", "SIGQUIT")
 """Signals that take the process from the terminal without unwinding it."""
 
@@ -78,20 +80,8 @@ class QuietTerminal:
         self._hush()  # stopped, and continued
 
 
-def _attributes() -> list[Any] | None:
-    """How the terminal at stdin is set; None where there is none that could be set."""
-    try:
-        import termios
-    except ImportError:  # Windows
-        return None
-    try:
-        return termios.tcgetattr(sys.stdin.fileno())
-    except (termios.error, OSError, ValueError):
-        return None
-
-
 def _echoes() -> bool:
-    attributes = _attributes()
+    attributes = terminal_attributes()
     if attributes is None:
         return False
     import termios
@@ -100,7 +90,7 @@ def _echoes() -> bool:
 
 
 def _set_echo(is_on: bool) -> None:
-    attributes = _attributes()
+    attributes = terminal_attributes()
     if attributes is None or _is_in_background():
         return
     import termios
