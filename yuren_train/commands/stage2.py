@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from yuren_core.i18n import tr
-from yuren_train.commands.launch_options import launch_options
 from yuren_train.commands.requirements import TRAINING, require
 from yuren_train.commands.stage_options import stage_options
 from yuren_train.commands.stage_run import run_stage
@@ -22,15 +21,7 @@ _LANGUAGE_MODEL = frozenset(
 
 
 @click.command()
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML file with any of the values below; what is typed goes first.",
-)
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
 @stage_options(without=_LANGUAGE_MODEL)
-@launch_options
 def stage2(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> None:
     """Teach the projector alone, from pictures.
 

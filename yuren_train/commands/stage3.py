@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from yuren_core.i18n import tr
-from yuren_train.commands.launch_options import launch_options
 from yuren_train.commands.requirements import TRAINING, require
 from yuren_train.commands.stage_options import stage_options
 from yuren_train.commands.stage_run import run_stage
@@ -18,15 +17,7 @@ from yuren_train.training.launching import Launch
 
 
 @click.command()
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML file with any of the values below; what is typed goes first.",
-)
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
 @stage_options()
-@launch_options
 def stage3(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> None:
     """Teach projector and language model, from pictures and text.
 

@@ -11,13 +11,14 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from yuren_train.commands.launch_options import launch_options
 from yuren_train.config.settling import HINTS, NAMES
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Command = Callable[..., Any]
 
 HELP: Mapping[str, str] = {
     "model": "Directory or hub id to start from; in stage 1 the starter by default.",
@@ -66,18 +67,28 @@ HELP: Mapping[str, str] = {
 _METAVARS = {"model": "DIR|ID", "data": "FILE[:WEIGHT]", "eval_data": "FILE", "out": "DIR"}
 
 
+_CONFIG = click.option(
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML file with any of the values below; what is typed goes first.",
+)
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
+
+
 def stage_options(*, without: frozenset[str] = frozenset()) -> Callable[[_Command], _Command]:
-    """A decorator that gives a command every option of a run.
+    """A decorator that gives a command `--config`, `--dry-run`, every option of a run and a launch.
 
     Args:
         without: fields that have no meaning in the stage.
     """
 
     def decorate(command: _Command) -> _Command:
+        command = launch_options(command)
         for name in reversed(NAMES):
             if name not in without:
                 command = _option(name)(command)
-        return command
+        return _CONFIG(_DRY_RUN(command))
 
     return decorate
 
