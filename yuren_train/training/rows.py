@@ -51,14 +51,15 @@ def read_rows(
         )
 
     # The first process fills the cache; then, where nodes do not share it, one of each node.
+    wanted = tuple(filter(None, (config.data, config.eval_data)))
+    parts: list[TokenizedRows] = []
     for is_mine in (processes.is_first, processes.local_rank == 0 and not processes.is_first):
         if is_mine:
-            for sources in filter(None, (config.data, config.eval_data)):
-                read(sources, told)
+            parts = [read(sources, told) for sources in wanted]
         processes.wait()
-    rows = read(config.data)
-    measured = read(config.eval_data) if config.eval_data else None
-    for part in filter(None, (rows, measured)):
+    parts = parts or [read(sources) for sources in wanted]
+    rows, measured = parts[0], parts[1] if config.eval_data else None
+    for part in parts:
         report = part.report
         if report.faulty:
             lines = "".join(f"\n{fault}" for fault in report.faults[:_FAULTS_SHOWN])
