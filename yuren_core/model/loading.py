@@ -124,6 +124,17 @@ def load_model(
     return LoadedModel(named.name, named, model, chat_tokenizer, tower, precision)
 
 
+def base_directory(directory: Path) -> Path:
+    """The directory that holds the whole weights of a model: its own, or its base's.
+
+    Raises:
+        ModelNotFoundError, ModelFormatError, DownloadError: as `find_base` says, for an adapter.
+    """
+    if not is_adapter(directory):
+        return directory
+    return find_base(read_adapter(directory), lambda base: find_model(base, tell_nobody))
+
+
 def find_model(ref: str, progress: Progress) -> Path:
     """The directory of a model; a hub id is fetched into the hub's cache first.
 

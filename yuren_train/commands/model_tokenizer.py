@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
 from yuren_core.model.checkpoint import read_config
-from yuren_core.model.loading import find_model, load_tokenizer, load_tower
+from yuren_core.model.loading import base_directory, find_model, load_tokenizer, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import choose_precision
 from yuren_core.model.tokenization import ChatTokenizer
@@ -20,9 +19,8 @@ def chat_tokenizer(ref: str) -> ChatTokenizer:
         ModelError, DownloadError: as `load_model` says.
     """
     quiet_libraries()
-    named = directory = find_model(ref, tell_nobody)
-    if is_adapter(named):
-        directory = find_base(read_adapter(named), lambda base: find_model(base, tell_nobody))
+    named = find_model(ref, tell_nobody)
+    directory = base_directory(named)
     config = read_config(directory)
     has_own = (named / "tokenizer_config.json").is_file()
     tokenizer = load_tokenizer(named if has_own else directory)

@@ -95,14 +95,10 @@ def _shape_of(ref: str) -> ModelShape:
     """The shape of a model; the starter is installed where it is wanted and missing."""
     if Path(ref) == starter.starter_dir() and (code := starter.main()):
         raise click.exceptions.Exit(code)
-    from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
-    from yuren_core.model.loading import find_model
+    from yuren_core.model.loading import base_directory, find_model
     from yuren_core.model.weights import tell_nobody
 
-    directory = find_model(ref, tell_nobody)
-    if is_adapter(directory):
-        directory = find_base(read_adapter(directory), lambda base: find_model(base, tell_nobody))
-    return ModelShape.of(directory)
+    return ModelShape.of(base_directory(find_model(ref, tell_nobody)))
 
 
 def _refuse_what_cannot_run(config: TrainConfig, world: int) -> None:

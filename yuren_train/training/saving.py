@@ -22,19 +22,12 @@ from transformers import LlamaForCausalLM
 from yuren_core import __version__
 from yuren_core.errors import StorageError
 from yuren_core.i18n import tr
-from yuren_core.model.adapter_files import (
-    ADAPTER_CONFIG,
-    find_base,
-    fingerprint,
-    is_adapter,
-    read_adapter,
-)
+from yuren_core.model.adapter_files import ADAPTER_CONFIG, fingerprint
 from yuren_core.model.checkpoint import write_model_directory
-from yuren_core.model.loading import LoadedModel, find_model, load_model, load_tower
+from yuren_core.model.loading import LoadedModel, base_directory, load_model, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import Precision
 from yuren_core.model.vision_tower import VisionTower
-from yuren_core.model.weights import tell_nobody
 from yuren_core.paths import atomic_write, storing
 from yuren_core.protocol import Device, LoadMode
 from yuren_train.config import TrainConfig
@@ -151,11 +144,8 @@ def _whole_tower(loaded: LoadedModel) -> VisionTower | None:
     config = loaded.model.config
     if loaded.vision_tower is None or not isinstance(config, MultimodalLlamaConfig):
         return None
-    directory = loaded.path
-    if is_adapter(directory):
-        directory = find_base(read_adapter(directory), lambda ref: find_model(ref, tell_nobody))
     precision = Precision(torch.device("cpu"), torch.float32, "none", "fp32")
-    return load_tower(directory, config, precision)
+    return load_tower(base_directory(loaded.path), config, precision)
 
 
 @torch.no_grad()
