@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -59,8 +60,6 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 def tiny_tower(*, seed: int = 0, directory: Path) -> VisionTower:
     """A CLIP ViT of three layers out of open_clip's own classes, written and read again."""
-    import json
-
     import open_clip
     from safetensors.torch import save_file
 
@@ -89,6 +88,13 @@ def tiny_tower(*, seed: int = 0, directory: Path) -> VisionTower:
     weights = {name: tensor.contiguous() for name, tensor in clip.state_dict().items()}
     save_file(weights, directory / "open_clip_model.safetensors")
     return VisionTower.from_directory(directory)
+
+
+def advise_greedy(directory: Path) -> None:
+    """Let a model directory recommend that the likeliest token be taken always."""
+    file = directory / "generation_config.json"
+    config = json.loads(file.read_text()) if file.is_file() else {}
+    file.write_text(json.dumps({**config, "do_sample": False}))
 
 
 def make_text_model(directory: Path, *, tied: bool = True, seed: int = 0) -> Path:

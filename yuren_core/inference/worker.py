@@ -143,7 +143,6 @@ class Worker:
         self._send(Loading(request.id, "imports"))
         from yuren_core.inference.engine import Engine
         from yuren_core.model.loading import load_model
-        from yuren_core.model.recommended_sampling import recommended_sampling
 
         self._unload()
         progress = _Progress(self._send, request.id)
@@ -162,7 +161,7 @@ class Worker:
                 context_length=loaded.context_length,
                 image_tokens=loaded.image_cost,
                 load_s=time.perf_counter() - start,
-                sampling=recommended_sampling(loaded.path),
+                sampling=loaded.sampling,
             )
         )
 

@@ -30,10 +30,12 @@ from yuren_core.model.quantization import (
     Precision,
     choose_precision,
 )
+from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.weights import Progress, load_adapted, load_weights, tell_nobody
 from yuren_core.protocol import Device, LoadMode
+from yuren_core.sampling_params import NO_ADVICE, SamplingAdvice
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _NOT_WEIGHTS = ["*.json", "*.jinja", "*.model", "*.txt", "vision_tower/*"]
@@ -49,6 +51,7 @@ class LoadedModel:
     tokenizer: ChatTokenizer
     vision_tower: VisionTower | None
     precision: Precision
+    sampling: SamplingAdvice = NO_ADVICE
 
     @property
     def context_length(self) -> int:
@@ -121,7 +124,8 @@ def load_model(
         model = load_adapted(
             adapter, directory, config, precision, tell, dequantized=adapter.trained_in_4bit
         )
-    return LoadedModel(named.name, named, model, chat_tokenizer, tower, precision)
+    advice = recommended_sampling(directory)
+    return LoadedModel(named.name, named, model, chat_tokenizer, tower, precision, advice)
 
 
 def base_directory(directory: Path) -> Path:

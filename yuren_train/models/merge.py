@@ -27,6 +27,7 @@ from yuren_core.model.checkpoint import read_config, weight_files, write_model_d
 from yuren_core.model.loading import find_model, load_tokenizer, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import Precision, choose_precision, keep_trainable
+from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.weights import load_adapted, tell_nobody
 from yuren_core.protocol import Device
@@ -143,6 +144,7 @@ def merge(
         tokenizer=tokenizer,
         image_tokens=chat.image_tokens,
         vision_tower=tower,
+        sampling=recommended_sampling(base),
         provenance={
             "made_by": "yuren-train merge",
             "adapter": {

@@ -31,6 +31,7 @@ from yuren_core.model.checkpoint import (
 from yuren_core.model.loading import find_model, load_tokenizer, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
 from yuren_core.model.quantization import Precision
+from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.vocabulary import VocabularyChange, add_control_tokens
 from yuren_core.model.weights import load_weights, tell_nobody
@@ -153,6 +154,7 @@ def prepare_base(
             tokenizer=tokenizer,
             image_tokens=image_tokens,
             vision_tower=tower,
+            sampling=recommended_sampling(source),
             provenance=_provenance(ref, source, change, arguments),
         )
         positions = model.config.max_position_embeddings

@@ -134,6 +134,7 @@ def _write(
             tokenizer=loaded.tokenizer.tokenizer,
             image_tokens=loaded.tokenizer.image_tokens,
             vision_tower=_whole_tower(loaded),
+            sampling=loaded.sampling,
             provenance=told,
         )
     _move_in(draft, config.out)

@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.tiny import IMAGE_TOKENS, make_multimodal_model, make_text_model
+from tests.tiny import IMAGE_TOKENS, advise_greedy, make_multimodal_model, make_text_model
 from yuren_core.errors import UsageError
 from yuren_core.model.loading import load_model
 from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM
+from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.protocol import LoadMode
+from yuren_core.sampling_params import GREEDY
 from yuren_train.models.merge import merge
 
 IDS = torch.tensor([[1, 45, 300, 2, 402, 401, 77, 1, 9]])
@@ -116,6 +118,7 @@ def test_a_model_that_sees_keeps_its_eyes(tmp_path: Path) -> None:
 
 def test_provenance_and_tokenizer(tmp_path: Path) -> None:
     base = make_text_model(tmp_path / "base")
+    advise_greedy(base)
     adapter = make_adapter(tmp_path / "adapter", base, precision="4bit")
     made = merge(str(adapter), tmp_path / "out", dequantized=True, device="cpu")
     provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
@@ -128,6 +131,7 @@ def test_provenance_and_tokenizer(tmp_path: Path) -> None:
     assert set(provenance["base"]["sha256"]) == {"config.json", "model.safetensors"}
     assert provenance["base"]["path"] == str(base)
     assert (tmp_path / "out" / "chat_template.jinja").is_file()
+    assert recommended_sampling(tmp_path / "out") == GREEDY
 
 
 def test_what_is_no_adapter_and_what_is_there_is_refused(tmp_path: Path) -> None:

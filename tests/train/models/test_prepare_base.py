@@ -15,6 +15,7 @@ from transformers import LlamaForCausalLM
 from tests.tiny import (
     IMAGE_TOKENS,
     VISION_WIDTH,
+    advise_greedy,
     make_multimodal_model,
     make_text_model,
     tiny_tower,
@@ -31,6 +32,8 @@ from yuren_core.errors import ModelError, ModelFormatError, StorageError, UsageE
 from yuren_core.model.checkpoint import read_config
 from yuren_core.model.loading import load_model
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
+from yuren_core.model.recommended_sampling import recommended_sampling
+from yuren_core.sampling_params import GREEDY
 from yuren_train.models import prepare_base as module
 from yuren_train.models.base_tokenizer import ORDINARY_TEXT, base_tokenizer
 from yuren_train.models.prepare_base import prepare_base
@@ -88,6 +91,13 @@ def test_what_is_saved_beside_the_weights(tmp_path: Path) -> None:
     assert set(provenance["source"]["sha256"]) == {"config.json", "model.safetensors"}
     assert provenance["arguments"]["added_tokens"] == made.change.added
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "out"]
+
+
+def test_the_base_s_advice_on_sampling_stays(tmp_path: Path) -> None:
+    source = plain_base(tmp_path / "base")
+    advise_greedy(source)
+    prepare_base(str(source), tmp_path / "out")
+    assert recommended_sampling(tmp_path / "out") == GREEDY
 
 
 def test_tokens_that_are_there_keep_their_ids(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.tiny import advise_greedy
 from tests.train.tiny_run import losses, tiny_config, write_rows
 from yuren_core.errors import UsageError
 from yuren_core.inference.engine import Engine
@@ -18,7 +20,7 @@ from yuren_core.messages import Message, Role
 from yuren_core.model.loading import load_model
 from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Completed
-from yuren_core.sampling_params import SamplingParams
+from yuren_core.sampling_params import GREEDY, SamplingParams
 from yuren_train.config import TrainConfig
 from yuren_train.recipes.stage1_text import train
 from yuren_train.training.events import (
@@ -70,6 +72,17 @@ def test_learns_and_leaves_a_model_to_chat_with(config: Config, method: str, dty
     question = prompt_items([Message.of(Role.USER, "What is the capital?")])
     *_, last = Engine(loaded).generate(question, SamplingParams(temperature=0, max_new_tokens=4))
     assert isinstance(last, Completed)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_what_its_base_advises_of_sampling_stays(
+    config: Config, text_model: Path, tmp_path: Path, method: str
+) -> None:
+    base = Path(shutil.copytree(text_model, tmp_path / "base"))
+    advise_greedy(base)
+    finished = run(config(model=base, method=method, max_steps=1))[-1]
+    assert isinstance(finished, Finished)
+    assert load_model(str(finished.out), load="fp32", device="cpu").sampling == GREEDY
 
 
 def test_a_full_model_reads_back_as_it_was_saved(config: Config) -> None:
