@@ -15,7 +15,7 @@ from yuren_core.errors import ProtocolError, UsageError
 from yuren_core.messages import ImagePart, Message, Role, TextPart
 from yuren_core.prompt import PromptItem, PromptKind
 from yuren_core.protocol import Completed, Delta, Event, Exited, Failed, Generate, Load, Request
-from yuren_core.sampling_params import SamplingParams
+from yuren_core.sampling_params import SamplingAdvice, SamplingParams
 
 LONE = st.characters(min_codepoint=0xD800, max_codepoint=0xDBFF, categories=["Cs"])
 ANYTHING = st.characters(exclude_categories=["Cs"]) | LONE | st.sampled_from("\u2028\x85\0\n\r")
@@ -51,6 +51,14 @@ OF_FIELDS: dict[object, st.SearchStrategy[object]] = {
     tuple[PromptItem, ...]: st.lists(ITEMS, max_size=4).map(tuple),
     tuple[int, ...]: st.lists(st.integers()).map(tuple),
     SamplingParams: SAMPLING,
+    SamplingAdvice: st.builds(
+        SamplingAdvice,
+        temperature=st.none() | FLOATS,
+        top_p=st.none() | FLOATS,
+        top_k=st.none() | st.integers(),
+        min_p=st.none() | FLOATS,
+        repetition_penalty=st.none() | FLOATS,
+    ),
 }
 
 

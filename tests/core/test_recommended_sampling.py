@@ -39,7 +39,14 @@ def test_without_a_file_nothing_is_recommended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("temperature", 9.0), ("temperature", "hot"), ("top_p", 0), ("top_k", 1.5), ("min_p", True)],
+    [
+        ("temperature", 9.0),
+        ("temperature", float("nan")),
+        ("temperature", "hot"),
+        ("top_p", 0),
+        ("top_k", 1.5),
+        ("min_p", True),
+    ],
 )
 def test_a_value_that_cannot_be_is_left_out_and_the_rest_stands(
     tmp_path: Path, name: str, value: object
