@@ -34,6 +34,7 @@ _COLUMNS, _ROWS = 120, 40
 _CHARACTERS = [chr(code) for code in range(0x4E00, 0x4E00 + 3000)]
 _ANSWER_TOKENS = 1000
 _MOMENT_S = 0.3
+_PAINTED_S = 0.1
 _PARAGRAPH = "The **sea** is `wide`, and nobody has ever counted its waves one by one. " * 4
 _CODE = "```python\nfor wave in sea:\n    count(wave)\n```\n"
 
@@ -153,7 +154,7 @@ def latencies(messages: int, keys: int, tokens_per_s: float) -> tuple[list[float
 
 
 def memory(turns: int, marks: int = 8) -> dict[int, float]:
-    """Resident memory in MB after so many turns of one sitting."""
+    """Resident memory in MB after so many turns of one sitting, each of which is in the store."""
     found: dict[int, float] = {}
     step = max(2, turns // marks)
     answer = f"{_PARAGRAPH}\n\n{_CODE}\nThe end of it."
@@ -162,15 +163,31 @@ def memory(turns: int, marks: int = 8) -> dict[int, float]:
         try:
             chat.wait_for("scripted")
             chat.settle()
-            for number in range(1, turns // 2 + 1):
-                chat.press(f"{number}\r")
-                chat.wait_for("tok/s")
-                if 2 * number % step == 0 or 2 * number == 100:
-                    chat.settle(0.5)
-                    found[2 * number] = chat.resident_mb
+            begun = time.perf_counter()
+            with Store.open(Path(home) / "data") as store:
+                for number in range(1, turns // 2 + 1):
+                    chat.press(f"{number}\r")
+                    _wait_until_stored(chat, store, 2 * number)
+                    if 2 * number % step == 0 or 2 * number == 100:
+                        chat.settle(0.5)
+                        found[2 * number] = chat.resident_mb
+                        took = time.perf_counter() - begun
+                        told = f"{2 * number} turns: {chat.resident_mb:.1f} MB after {took:.0f} s"
+                        print(told, file=sys.stderr, flush=True)
         finally:
             chat.end()
     return found
+
+
+def _wait_until_stored(chat: Chat, store: Store, messages: int) -> None:
+    """Wait until so many messages are said and written to their ends, and painted."""
+    end = time.perf_counter() + 60
+    query = "SELECT count(*) FROM messages WHERE status = 'done'"
+    while (stored := store.database.rows(query)[0][0]) != messages:
+        if time.perf_counter() > end or stored > messages:
+            raise RuntimeError(f"{stored} messages are in the store where {messages} were said")
+        chat.read(0.02)
+    chat.settle(_PAINTED_S)
 
 
 def main() -> None:
