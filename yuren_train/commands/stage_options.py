@@ -52,6 +52,7 @@ HELP: Mapping[str, str] = {
     "eval_interval": "Likewise; 0 is never.",
     "save_interval": "Likewise; 0 is only at the end.",
     "keep_checkpoints": "How many of the newest stay.",
+    "on_spike": "At a loss that leaps: stop, say so and go on, or neither.",
     "sample_prompts": "A question for each evaluation; @FILE before it shows a picture. Often.",
     "seed": "Fixes the order of rows and all that is drawn.",
     "workers": "Processes that prepare data; 0 is all cores.",

@@ -20,6 +20,7 @@ Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
 Schedule = Literal["cosine", "linear", "constant"]
 Dtype = Literal["bf16", "fp32"]
 Order = Literal["packed", "grouped", "shuffled"]
+OnSpike = Literal["stop", "warn", "off"]
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The seven projections of a LLaMA layer."""
@@ -71,6 +72,7 @@ class TrainConfig:
         eval_interval: 0 is never.
         save_interval: 0 is only at the end.
         keep_checkpoints: how many of the newest stay.
+        on_spike: at a loss that leaps, stop before it is learned from, warn and go on, or neither.
         sample_prompts: questions that are answered at each evaluation.
         seed: fixes the order of rows and all that is drawn.
         workers: processes that tokenize and decode pictures; the result does not depend on it.
@@ -116,6 +118,7 @@ class TrainConfig:
     eval_interval: float = 0
     save_interval: float = 0
     keep_checkpoints: int = 8
+    on_spike: OnSpike = "stop"
     sample_prompts: tuple[str, ...] = ()
     seed: int = 0
     workers: int = 0

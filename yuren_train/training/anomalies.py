@@ -21,8 +21,9 @@ import torch
 
 from yuren_core.errors import OutOfMemoryError, YurenError
 from yuren_core.i18n import tr
-from yuren_train.config import TrainConfig
+from yuren_train.config import OnSpike, TrainConfig
 from yuren_train.data.samples import Sample
+from yuren_train.training.events import Listener, Warned
 from yuren_train.training.run_plan import NumberedStep
 
 _REMEMBERED = 64  # losses that a new one is compared with
@@ -90,16 +91,36 @@ class LossWatches:
         return {"pictures": self._pictures.state(), "text": self._text.state()}
 
 
-def check_loss(watch: LossWatch, loss: float, step: NumberedStep, rows: Sequence[Sample]) -> None:
-    """Stop at a loss that is no number, or that has leapt.
+def check_loss(
+    watch: LossWatch,
+    loss: float,
+    step: NumberedStep,
+    rows: Sequence[Sample],
+    *,
+    on_spike: OnSpike,
+    emit: Listener,
+) -> None:
+    """Stop at a loss that is no number; at one that has leapt, do as the run was told.
+
+    Args:
+        watch: over losses of this kind.
+        loss: of the step.
+        step: whose loss it is.
+        rows: that its samples are places in.
+        on_spike: "warn" tells it to `emit`, "off" does not look.
+        emit: told `Warned`.
 
     Raises:
         DivergedError: it names the rows of the step.
     """
     if not math.isfinite(loss):
         raise _diverged("nan", step, rows, value=loss)
-    if watch.has_leapt(loss):
-        raise _diverged("leap", step, rows, value=f"{loss:.4g}")
+    if on_spike == "off" or not watch.has_leapt(loss):
+        return
+    if on_spike == "stop":
+        raise _diverged("leap", step, rows, value=f"{loss:.4g}", more=tr("error.training.leap_on"))
+    message = tr("training.leap", step=step.number, value=f"{loss:.4g}", rows=_named(step, rows))
+    emit(Warned(message=message))
 
 
 def check_gradients(norm: float, step: NumberedStep, rows: Sequence[Sample]) -> None:
@@ -113,16 +134,22 @@ def check_gradients(norm: float, step: NumberedStep, rows: Sequence[Sample]) -> 
 
 
 def _diverged(
-    kind: str, step: NumberedStep, rows: Sequence[Sample], *, value: object
+    kind: str, step: NumberedStep, rows: Sequence[Sample], *, value: object, more: str = ""
 ) -> DivergedError:
+    hint = tr("error.training.diverged_hint", rows=_named(step, rows))
+    return DivergedError(
+        tr(f"error.training.{kind}", step=step.number, value=value),
+        f"{hint}\n{more}" if more else hint,
+    )
+
+
+def _named(step: NumberedStep, rows: Sequence[Sample]) -> str:
+    """The rows of a step, each in a line."""
     places = [str(rows[sample].place) for sample in step.plan.samples[:_ROWS_NAMED]]
     more = len(step.plan.samples) - len(places)
     if more:
         places.append(tr("error.training.more_rows", count=more))
-    return DivergedError(
-        tr(f"error.training.{kind}", step=step.number, value=value),
-        tr("error.training.diverged_hint", rows="\n  ".join(places)),
-    )
+    return "\n  ".join(places)
 
 
 @contextmanager

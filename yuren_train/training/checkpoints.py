@@ -36,6 +36,7 @@ _IRRELEVANT = {
     "out", "data", "eval_data", "images", "batch_size", "grad_accum", "log_interval",
     "eval_interval", "save_interval", "keep_checkpoints", "sample_prompts", "eval_split",
     "workers", "report_to", "run_name", "cache_features", "gradient_checkpointing", "tf32",
+    "on_spike",
 }  # fmt: skip
 """Of the config, what does not decide what is learned; data and batch are told otherwise."""
 

@@ -131,7 +131,7 @@ def _step(
     summed, asked = processes.total([own, float(request.is_made)])
     loss = summed / step.label_tokens
     watch = watches.of(step)
-    check_loss(watch, loss, step, run.rows)
+    check_loss(watch, loss, step, run.rows, on_spike=run.config.on_spike, emit=run.emit)
     grad_norm, lr = engine.step(lr_scale)
     check_gradients(grad_norm, step, run.rows)
     watch.remember(loss)

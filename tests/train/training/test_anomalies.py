@@ -23,7 +23,7 @@ from yuren_train.training.anomalies import (
     naming_memory,
 )
 from yuren_train.training.engines import LocalEngine
-from yuren_train.training.events import Event, Stepped
+from yuren_train.training.events import Event, Stepped, Warned
 from yuren_train.training.learner import Learner
 from yuren_train.training.run_plan import NumberedStep
 
@@ -35,8 +35,8 @@ CPU = torch.device("cpu")
 def config(text_model: Path, tmp_path: Path) -> Config:
     data = write_rows(tmp_path / "rows.jsonl")
 
-    def make(**values: Any) -> TrainConfig:
-        return tiny_config(text_model, data, tmp_path / "out", **values)
+    def make(out: str = "out", **values: Any) -> TrainConfig:
+        return tiny_config(text_model, data, tmp_path / out, **values)
 
     return make
 
@@ -89,6 +89,37 @@ def test_a_leap_stops_before_it_is_learned_from(
     with pytest.raises(DivergedError, match="leapt"):
         train(config(epochs=6), on_event=events.append)
     assert max(event.step for event in events if isinstance(event, Stepped)) == 19
+
+
+def test_a_run_that_a_leap_stopped_goes_on_over_it(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        break_the_loss(broken, at_call=20, factor=50.0)
+        with pytest.raises(DivergedError, match="--on-spike warn"):
+            train(config(epochs=6, save_interval=9), on_event=lambda _: None)
+    break_the_loss(monkeypatch, at_call=2, factor=50.0)  # step 20 of the run that goes on at 19
+    events: list[Event] = []
+    train(config(epochs=6, save_interval=9, on_spike="warn"), on_event=events.append)
+    steps = [event.step for event in events if isinstance(event, Stepped)]
+    assert steps == list(range(19, 31))
+    (warned,) = [event.message for event in events if isinstance(event, Warned)]
+    assert "leapt" in warned
+    assert warned.count("rows.jsonl:") == 8
+
+
+def test_leaps_are_passed_over_where_one_says_so_but_nan_never_is(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = []
+    with monkeypatch.context() as broken:
+        break_the_loss(broken, at_call=20, factor=50.0)
+        train(config(epochs=6, on_spike="off"), on_event=events.append)
+    assert not [event for event in events if isinstance(event, Warned)]
+    break_the_loss(monkeypatch, at_call=2, factor=float("nan"))
+    with pytest.raises(DivergedError) as error:
+        train(config(out="nan", on_spike="off"), on_event=events.append)
+    assert "--on-spike" not in str(error.value)
 
 
 def test_gradients_that_are_no_numbers_change_no_weight(
