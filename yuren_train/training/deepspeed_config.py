@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,38 @@ def deepspeed_settings(config: TrainConfig, world: int) -> Settings:
     return settings
 
 
+@dataclass(frozen=True, slots=True)
+class ZeroPlacement:
+    """What of a run DeepSpeed shares out over its processes, and what it keeps off the device.
+
+    Attributes:
+        stage: ZeRO's; 0 shares nothing.
+        states_offloaded: whether optimizer states lie elsewhere, and with them gradients.
+        weights_offloaded: whether weights do too, at stage 3.
+    """
+
+    stage: int = 0
+    states_offloaded: bool = False
+    weights_offloaded: bool = False
+
+
+def zero_placement(config: TrainConfig) -> ZeroPlacement:
+    """What the JSON of a run says, a person's own or one of ours; without DeepSpeed, nothing.
+
+    Raises:
+        UsageError: the person's file is no JSON object of DeepSpeed's.
+    """
+    if config.zero is None and config.deepspeed is None:
+        return ZeroPlacement()
+    settings = _read(config.deepspeed or _shipped(config))
+    stage = zero_stage(settings)
+    return ZeroPlacement(
+        stage,
+        stage > 0 and _offloads(settings, "offload_optimizer"),
+        stage == 3 and _offloads(settings, "offload_param"),
+    )
+
+
 def zero_stage(settings: Mapping[str, Any]) -> int:
     """The ZeRO stage of a configuration."""
     return int(settings.get("zero_optimization", {}).get("stage", 0))
@@ -59,8 +92,12 @@ def zero_stage(settings: Mapping[str, Any]) -> int:
 
 def offloads_optimizer(settings: Mapping[str, Any]) -> bool:
     """Whether optimizer states lie in the CPU's memory."""
-    offload = settings.get("zero_optimization", {}).get("offload_optimizer") or {}
-    return bool(offload.get("device", "none") != "none")
+    return _offloads(settings, "offload_optimizer")
+
+
+def _offloads(settings: Mapping[str, Any], block: str) -> bool:
+    offload = settings.get("zero_optimization", {}).get(block)
+    return isinstance(offload, Mapping) and offload.get("device", "none") not in ("none", None)
 
 
 def _shipped(config: TrainConfig) -> Path:

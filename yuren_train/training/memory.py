@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from yuren_train.config import TrainConfig
 from yuren_train.config.model_shape import ModelShape
+from yuren_train.training.deepspeed_config import zero_placement
 
 _STATE_BYTES = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2}
 _NF4_BYTES = 0.5 + 0.127 / 8  # four bits, and one doubly quantized scale for 64 weights
@@ -59,10 +60,15 @@ def trainable_parameters(config: TrainConfig, shape: ModelShape) -> int:
 def estimate_memory(
     config: TrainConfig, shape: ModelShape, *, world: int = 1, device: str = "cuda"
 ) -> Estimate:
-    """What one of `world` devices holds at the peak of a step."""
+    """What one of `world` devices holds at the peak of a step.
+
+    Raises:
+        UsageError: the run's DeepSpeed JSON cannot be read.
+    """
     trained = trainable_parameters(config, shape)
     frozen = shape.parameters - (trained if config.method == "full" else 0)
-    stage = (config.zero or 0) if config.deepspeed is None else 2
+    zero = zero_placement(config)
+    stage = zero.stage
     computed = 2 if config.dtype == "bf16" else 4
 
     def share(size: float, from_stage: int) -> int:
@@ -86,11 +92,12 @@ def estimate_memory(
         "buffers": _buffer_bytes(shape, trained, computed, stage),
     }
     offloaded: dict[str, int] = {}
-    if config.offload:
+    if zero.states_offloaded:
         offloaded["states"] = parts.pop("states")
-        offloaded["gradients"] = parts.pop("gradients")
-        if stage == 3:
-            offloaded["weights"] = parts.pop("weights") + parts.pop("frozen")
+        if stage > 1:
+            offloaded["gradients"] = parts.pop("gradients")
+    if zero.weights_offloaded:
+        offloaded["weights"] = parts.pop("weights") + parts.pop("frozen")
     parts["overhead"] = round(sum(parts.values()) * _OVERHEAD) + _CONTEXT[device]
     return Estimate({name: size for name, size in parts.items() if size}, offloaded)
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.train.training.run_events import config
+from yuren_core.shipped import assets_dir
 from yuren_train.config.model_shape import REFERENCE_SHAPES
 from yuren_train.training.memory import Estimate, estimate_memory, smallest_card
 
@@ -59,6 +61,31 @@ def test_what_is_offloaded_is_in_the_memory_of_the_cpu() -> None:
     on_card = estimate(world=8, zero=3).device
     offloaded = estimate(world=8, zero=3, offload=True).offloaded
     assert {name: on_card[name] for name in ("weights", "gradients", "states")} == offloaded
+
+
+@pytest.mark.parametrize(
+    ("shipped", "zero", "offload"),
+    [
+        ("zero0", 0, False),
+        ("zero1", 1, False),
+        ("zero2", 2, False),
+        ("zero2_offload", 2, True),
+        ("zero3", 3, False),
+        ("zero3_offload", 3, True),
+    ],
+)
+def test_a_json_of_ones_own_counts_as_what_it_says(
+    shipped: str, zero: int, offload: bool, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.json"
+    own.write_bytes((assets_dir() / "deepspeed" / f"{shipped}.json").read_bytes())
+    assert estimate(world=8, deepspeed=own) == estimate(world=8, zero=zero, offload=offload)
+
+
+def test_a_json_may_offload_the_weights_alone(tmp_path: Path) -> None:
+    own = tmp_path / "own.json"
+    own.write_text('{"zero_optimization": {"stage": 3, "offload_param": {"device": "nvme"}}}')
+    assert set(estimate(world=8, deepspeed=own).offloaded) == {"weights"}
 
 
 def test_the_smallest_card() -> None:
