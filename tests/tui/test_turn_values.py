@@ -85,6 +85,22 @@ def test_the_shown_path_runs_straight_down_and_branches_stand_beside_it(tmp_path
         assert all(line.cell_length <= 40 and "\n" not in line.plain for line in lines)
 
 
+def test_a_line_of_the_tree_has_the_marks_of_what_was_typed_but_not_of_an_answer(
+    tmp_path: Path,
+) -> None:
+    text = "# 题目\n\n- **重点。**后文 `x`\n"
+    with Store.open(tmp_path) as store:
+        chat = store.chats.create()
+        for role, words in ((Role.USER, text), (Role.ASSISTANT, text), (Role.ASSISTANT, "***")):
+            store.messages.append(chat.id, role, words)
+        rows = tree_rows(store.messages.tree(chat.id), [])
+    assert [row.words for row in rows] == [
+        "# 题目 - **重点。**后文 `x`",
+        "题目 重点。后文 x",
+        "***",
+    ]
+
+
 def test_a_chat_deeper_than_pythons_stack_is_drawn(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         chat = store.chats.create()

@@ -16,8 +16,10 @@ from yuren_core.i18n import tr
 from yuren_core.messages import Role
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.store import StoredMessage
+from yuren_tui.widgets.markdown import plain_words
 
-_TEXT = 160
+_READ = 240  # characters of a message
+_SHOWN = 160  # and how many are drawn of its words
 _DEEPEST = 12  # steps to the right; branches of branches beyond that stay in this column
 
 
@@ -29,11 +31,13 @@ class TreeRow:
         message: which.
         guide: the lines left of it.
         is_active: whether it is on the path that is shown.
+        words: its first ones, on one line; of an answer without the marks of Markdown.
     """
 
     message: StoredMessage
     guide: str
     is_active: bool
+    words: str
 
 
 def tree_rows(messages: Sequence[StoredMessage], active: Collection[int]) -> list[TreeRow]:
@@ -57,7 +61,7 @@ def _walk(children: dict[int | None, list[StoredMessage]], shown: set[int]) -> I
     waiting = _branches(children.get(None, []), shown, "")
     while waiting:
         message, first, below = waiting.pop()
-        yield TreeRow(message, first, message.id in shown)
+        yield TreeRow(message, first, message.id in shown, _words(message))
         waiting += _branches(children.get(message.id, []), shown, below)
 
 
@@ -76,6 +80,13 @@ def _branches(
     return [(main, guide, guide), *reversed(drawn)]
 
 
+def _words(message: StoredMessage) -> str:
+    text = message.text[:_READ]
+    if message.role is not Role.USER:
+        text = plain_words(text) or text
+    return " ".join(text[:_SHOWN].split())
+
+
 def row_content(row: TreeRow, width: int, model_name: str) -> Content:
     """A row as one line.
 
@@ -87,7 +98,7 @@ def row_content(row: TreeRow, width: int, model_name: str) -> Content:
     message = row.message
     is_user = message.role is Role.USER
     name = tr("chat.you") if is_user else message.speaker or message.model or model_name
-    words = " ".join(message.text[:_TEXT].split())
+    words = row.words
     if not words:
         pictures = len(message.images)
         words = tr("tree.pictures", count=pictures) if pictures else tr("tree.no_words")

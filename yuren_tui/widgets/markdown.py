@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import cache
 
 from markdown_it import MarkdownIt
 from mdit_py_cjk_friendly import cjk_friendly
@@ -24,10 +25,13 @@ def parser() -> MarkdownIt:
     return MarkdownIt("gfm-like", {"html": False}).use(cjk_friendly)
 
 
+_reader = cache(parser)
+
+
 def plain_words(text: str) -> str:
     """The words of a Markdown text on one line, without its marks."""
     pieces: list[str] = []
-    for token in parser().parse(text):
+    for token in _reader().parse(text):
         for part in token.children or [token]:
             is_break = part.type in ("softbreak", "hardbreak")
             pieces.append(" " if is_break else part.content)
