@@ -143,7 +143,8 @@ def test_arguments_are_offered_by_what_they_are() -> None:
     assert offered("/swipe ") == ["/swipe +", "/swipe -"]
     assert offered("/model ow") == ["/model owner/name"]
     assert offered("/set t") == ["/set temperature ", "/set top_p "]
-    assert offered("/set top_p ") == ["/set top_p 0.9"]
+    assert offered("/set top_p ") == ["/set top_p 0.9", "/set top_p default"]
+    assert offered("/set top_p d") == ["/set top_p default"]
     assert offered("/export tr") == ["/export training "]
 
 

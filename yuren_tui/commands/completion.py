@@ -151,6 +151,8 @@ def _offers(spec: CommandSpec, typed: str, context: CompletionContext) -> Iterat
                 yield from ((f"{one} ", now) for one, now in _matching(name, context.settings()))
             elif not value:
                 yield from ((now, "") for one, now in context.settings() if one == name and now)
+            if blank and "default".startswith(value):
+                yield "default", ""
         case "picture":
             yield from paths(typed, suffixes=tuple(PICTURE_SUFFIXES))
         case "file":

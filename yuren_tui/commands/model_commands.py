@@ -18,8 +18,11 @@ from yuren_tui.settings.schema import BY_NAME, Entry
 SETTABLE = (*(field.name for field in fields(SamplingParams)), "user", "persona")
 """What `/set` knows."""
 
-_PERSON = {"user": "name", "persona": "persona"}
+_PERSON = {"user": "name", "persona": "persona"}  # as the settings call them
+_FIELDS = {"user": "user_name", "persona": "persona"}  # and as `Profile` does
 _EMPTY = ('""', "''", "“”")
+_DEFAULT = ("default", "默认")
+"""What `/set` takes for a value that is no longer typed here."""
 
 
 async def _preset(host: CommandHost, name: str) -> None:
@@ -98,7 +101,7 @@ HANDLERS = {
 def shown_setting(session: Session, name: str) -> str:
     """The value of one of `SETTABLE`, as it would be typed."""
     if name in _PERSON:
-        return session.profile.user_name if name == "user" else session.profile.persona
+        return str(getattr(session.profile, _FIELDS[name]))
     return _entry(name).kind.text(getattr(session.sampling, name))
 
 
@@ -123,6 +126,9 @@ def _reference(text: str) -> str:
 
 
 def _change(session: Session, name: str, text: str) -> None:
+    if text.lower() in _DEFAULT:
+        _restore(session, name)
+        return
     entry = _entry(name)
     said = "" if text in (*_EMPTY, "none") and name in ("seed", "stop", *_PERSON) else text
     try:
@@ -133,7 +139,18 @@ def _change(session: Session, name: str, text: str) -> None:
     if name not in _PERSON:
         session.type_sampling(**{name: value})
         return
-    changed: dict[str, Any] = {"user_name" if name == "user" else name: value}
+    _change_person(session, name, value)
+
+
+def _restore(session: Session, name: str) -> None:
+    if name in _PERSON:
+        _change_person(session, name, getattr(session.base_profile, _FIELDS[name]))
+    else:
+        session.forget_typed_sampling(name)
+
+
+def _change_person(session: Session, name: str, value: str) -> None:
+    changed: dict[str, Any] = {_FIELDS[name]: value}
     session.profile = session.chat.profile = replace(session.profile, **changed)
 
 

@@ -41,7 +41,7 @@ class FollowingScreen(CommandScreen):
         """Take what has been changed of who talks and how answers are drawn."""
         session, person = self._session, settings.person
         profile = replace(session.profile, user_name=person.name, persona=person.persona)
-        session.profile = session.chat.profile = profile
+        session.profile = session.base_profile = session.chat.profile = profile
         session.base_sampling = settings.sampling
         self.show_status()
 

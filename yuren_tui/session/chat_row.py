@@ -86,13 +86,16 @@ class ChatRow:
         if self._id is not None:
             self._store().chats.update(self._id, sampling=sampling.params, extras=self._extras)
 
-    def untyped_sampling(self, base: SamplingParams) -> ChatSampling:
+    def untyped_sampling(self, base: SamplingParams, *names: str) -> ChatSampling:
         """How answers would be drawn had the person typed nothing here.
 
         Args:
             base: sampling before what the preset says of it.
+            names: only these have not been typed; all where none is named.
         """
-        return self._sampling.untyped(self._preset.sampling, base=base, fixed=self._fixed_sampling)
+        return self._sampling.untyped(
+            self._preset.sampling, base=base, fixed=self._fixed_sampling, names=names
+        )
 
     @property
     def speaker(self) -> str:

@@ -13,7 +13,7 @@ comes in where an answer is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,10 +89,21 @@ class ChatSampling:
         )
 
     def untyped(
-        self, preset: PresetSampling, *, base: SamplingParams, fixed: Mapping[str, Any]
+        self,
+        preset: PresetSampling,
+        *,
+        base: SamplingParams,
+        fixed: Mapping[str, Any],
+        names: Collection[str] = (),
     ) -> ChatSampling:
-        """The values as they would be had the person typed none; arguments as `under`."""
-        return replace(self, typed=frozenset()).under(preset, base=base, fixed=fixed)
+        """The values as they would be had the person not typed some.
+
+        Args:
+            preset, base, fixed: as `under`.
+            names: of those; all where none is named.
+        """
+        kept = self.typed.difference(names or _NAMES)
+        return replace(self, typed=kept).under(preset, base=base, fixed=fixed)
 
     def advised(self, advice: SamplingAdvice) -> SamplingParams:
         """The values with the model's advice where nobody has said anything."""

@@ -48,7 +48,7 @@ class OpenChat:
         fixed_sampling: Mapping[str, Any],
     ) -> None:
         self.link = link
-        self.profile = profile
+        self.profile = self.base_profile = profile
         self.base_sampling = sampling
         self.is_answering = False
         self._lazy_store = LazyStore(store)
@@ -123,9 +123,13 @@ class OpenChat:
         """How answers would be drawn had the person typed nothing in this chat."""
         return self.chat.untyped_sampling(self.base_sampling).advised(self.link.advice)
 
-    def forget_typed_sampling(self) -> None:
-        """Let preset, settings and model decide again how answers of this chat are drawn."""
-        self.chat.sampling = self.chat.untyped_sampling(self.base_sampling)
+    def forget_typed_sampling(self, *names: str) -> None:
+        """Let preset, settings and model decide again how answers of this chat are drawn.
+
+        Args:
+            names: of those of `SamplingParams` that they decide; all where none is named.
+        """
+        self.chat.sampling = self.chat.untyped_sampling(self.base_sampling, *names)
 
     # ------------------------------------------------------------ another one
 

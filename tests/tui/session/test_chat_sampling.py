@@ -58,6 +58,15 @@ async def test_another_preset_keeps_what_was_typed_in_the_chat(start: Start) -> 
     assert session.sampling == replace(SETTINGS, top_p=0.6, top_k=7, min_p=0.1)
 
 
+async def test_one_value_goes_back_to_what_holds_without_the_person(start: Start) -> None:
+    session = start("--echo", sampling=SETTINGS, preset=DUCK)
+    session.begin()
+    session.type_sampling(top_k=99, top_p=0.6, temperature=0.0)
+    session.forget_typed_sampling("top_k", "temperature")
+    assert session.sampling == replace(SETTINGS, top_k=7, min_p=0.1, top_p=0.6)
+    assert session.chat.sampling.typed == {"top_p"}
+
+
 async def test_what_was_typed_is_known_when_the_chat_is_opened_again(start: Start) -> None:
     session = start("--echo", preset=DUCK)
     session.begin()
