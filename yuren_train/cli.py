@@ -23,7 +23,7 @@ from yuren_core import __version__
 from yuren_core.errors import YurenError
 from yuren_core.i18n import LANGUAGES, tr, use_language
 from yuren_core.spinning import SPIN_COUNT, SPIN_VARIABLE
-from yuren_train.training.launching import is_first
+from yuren_train.training.launching import is_first, tells_failure
 from yuren_train.training.stopping import StoppedError
 from yuren_train.training.train_log import library_warnings_logged, log_fault
 
@@ -110,7 +110,7 @@ class LazyGroup(click.Group):
             with library_warnings_logged():
                 return super().invoke(ctx)
         except YurenError as error:
-            if is_first() or not isinstance(error, StoppedError):  # of that all say the same
+            if is_first() if isinstance(error, StoppedError) else tells_failure():
                 click.echo(tr("cli.error", message=error), err=True)
             raise click.exceptions.Exit(error.exit_code) from error
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
@@ -118,7 +118,8 @@ class LazyGroup(click.Group):
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:_REASON]}"
             path = log_fault(error)
-            click.echo(tr("cli.unforeseen", reason=reason, path=path), err=True)
+            if tells_failure():
+                click.echo(tr("cli.unforeseen", reason=reason, path=path), err=True)
             raise click.exceptions.Exit(1) from error
 
 

@@ -137,6 +137,24 @@ def test_one_of_many_processes_says_that_the_run_has_stopped(
     assert ("stopped after step 3" in result.stderr) == says
 
 
+@pytest.mark.parametrize(("what", "shown"), [("usage", "the value is 7"), ("unforeseen", "two")])
+def test_of_many_processes_the_first_that_fails_says_why(
+    what: str, shown: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("YUREN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    said = []
+    for rank in ("1", "0", "2"):
+        place = tmp_path / "attempt_0" / rank
+        place.mkdir(parents=True)
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(place / "error.json"))
+        said.append(CliRunner().invoke(group(), ["sample", what]))
+    assert shown in said[0].stderr
+    assert [result.stderr for result in said[1:]] == ["", ""]
+    assert {result.exit_code for result in said} == {2 if what == "usage" else 1}
+
+
 def test_the_argument_that_deepspeeds_launcher_adds_is_taken() -> None:
     arguments = ["--local_rank=0", "--lang", "en", "runs", "nowhere"]
     result = CliRunner().invoke(main, arguments)

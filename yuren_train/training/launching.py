@@ -7,12 +7,14 @@ nothing is started. Slurm's own variables are given torchrun's names.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from yuren_core.errors import UsageError, YurenError
 from yuren_core.i18n import tr
@@ -24,6 +26,7 @@ _SLURM = {
     "LOCAL_RANK": "SLURM_LOCALID",
 }
 _PORT = 29500
+_LOG_LEVEL = "CRITICAL"
 _PATIENCE = "3600"  # seconds that processes may take to save when the run is told to stop
 
 
@@ -52,6 +55,25 @@ def is_launched() -> bool:
 def is_first() -> bool:
     """Whether this process is the one that talks to people."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def tells_failure() -> bool:
+    """Whether this process is the one that says why the run has failed; to be asked once.
+
+    Of those that torchrun has started on a machine, it is the first that fails: the others say
+    the same, or only that they have lost it. Under another launcher none knows of the others,
+    and each says its own.
+    """
+    own = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if own is None or not is_launched():
+        return True
+    try:  # ATTEMPT/LOCAL_RANK/error.json
+        (Path(own).parent.parent / "told").open("x").close()
+    except FileExistsError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def world_of(launch: Launch) -> int:
@@ -123,11 +145,14 @@ def relaunch(launch: Launch, arguments: Sequence[str]) -> int:
 
 def _torchrun(arguments: Sequence[str]) -> int:
     """torchrun in this process, so that what is sent to it reaches those that train."""
-    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # it would tell of a stop as of a failure
+    os.environ.setdefault("LOGLEVEL", _LOG_LEVEL)  # it would tell of a stop as of a failure
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed"):  # that were made before the level was set
+            logging.getLogger(name).setLevel(os.environ["LOGLEVEL"])
     with _signals_restored():
         try:
             run(parse_args(list(arguments)))

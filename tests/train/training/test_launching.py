@@ -133,3 +133,17 @@ def test_what_is_told_to_stop_saves_in_every_process(
     assert [path.name for path in out.glob("checkpoint-*")]
     assert said.count("stopped after step") == 1
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_what_fails_alike_in_every_process_is_said_once(text_model: Path, tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "rows.jsonl")
+    command = [
+        *(sys.executable, "-m", "yuren_train", "--lang", "en", "stage1", "--nproc", "2"),
+        *("--model", str(text_model), "--data", str(data), "--out", str(text_model)),
+        *("--max-length", "192"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 2
+    assert done.stderr.count("holds a model that this run has not made") == 1
+    assert "closing signal" not in done.stderr  # of torchrun
