@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ import pytest
 from tests.tui.chat_app import running
 from tests.tui.session.conftest import Start, start, through
 from yuren_tui.presets import Assembly, Lorebook, LoreEntry, Preset, PresetText
+from yuren_tui.presets.toml_text import preset_toml
 from yuren_tui.screens.lore import LoreScreen
 from yuren_tui.session import preset_snapshot
 from yuren_tui.session.chat_prompt import ChatPrompt
-from yuren_tui.session.preset_snapshot import is_long, preset_of
+from yuren_tui.session.preset_snapshot import is_long, preset_of, snapshot_of
 
 __all__ = ["start"]  # a fixture
 
@@ -76,6 +78,30 @@ async def test_a_long_snapshot_is_read_in_a_thread_and_once(start: Start) -> Non
         session.open_chat(1)
     assert gap.longest < alone / 2
     assert session.chat.preset.id == "large"
+
+
+async def test_a_snapshot_is_written_in_a_thread_and_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def seen(preset: Preset) -> str:
+        threads.append(threading.get_ident())
+        return preset_toml(preset)
+
+    monkeypatch.setattr(preset_snapshot, "preset_toml", seen)
+    session, preset = start("--echo"), large()
+    await session.write_ahead(preset)
+    session.new_chat(preset)
+    await through(session.send("one"))
+    session.use_preset(preset)
+    session.new_chat()
+    await through(session.send("two"))
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+    assert is_long(session.store.chats.get(2).preset)
+    changed = replace(preset, common=PresetText(name="Other"))
+    assert "Other" in str(snapshot_of(changed))
 
 
 async def test_lore_is_put_together_beside_the_screen(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import fields, replace
 from typing import Any
@@ -32,7 +33,8 @@ async def _preset(host: CommandHost, name: str) -> None:
         await host.choose_preset()
         return
     session = host.session
-    preset = PresetLibrary().resolve(name)
+    preset = await asyncio.to_thread(PresetLibrary().resolve, name)
+    await session.write_ahead(preset)
     if any(turn.role is Role.USER for turn in session.turns):
         session.use_preset(preset)
         host.say(tr("commands.preset_now", name=preset.name(session.profile.language)))

@@ -132,6 +132,7 @@ class PanelScreen(SwitchScreen, MeterScreen, AttachScreen):
         if chosen is None:
             return
         try:
+            await self._session.write_ahead(chosen.preset)
             if chosen.is_for_new_chat:
                 await self.begin_with(chosen.preset)
             else:

@@ -166,6 +166,13 @@ class OpenChat:
         if is_long(snapshot):
             await asyncio.to_thread(preset_of, snapshot)
 
+    async def write_ahead(self, preset: Preset) -> None:
+        """Write in a thread what takes long of a preset, so that `new_chat` and `use_preset` with
+        it, and the first word of the chat, do not."""
+        from yuren_tui.session.preset_snapshot import snapshot_of
+
+        await asyncio.to_thread(snapshot_of, preset)
+
     def open_chat(self, chat_id: int) -> None:
         """Go on with a chat of the store.
 

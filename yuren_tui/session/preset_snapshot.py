@@ -4,8 +4,8 @@
 Its picture stays where it is: the chat keeps the path, and shows nothing where that leads nowhere.
 A path means nothing on another machine, so exports and imports leave it out.
 
-A snapshot may be megabytes of TOML, and to read it takes most of a second: what was read last is
-kept, so that a thread may read it before it is needed.
+A snapshot may be megabytes of TOML, and to read or write it takes most of a second: what was read
+and written last is kept, so that a thread may do it before it is needed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def snapshot_of(preset: Preset) -> dict[str, Any] | None:
     """The preset as the store keeps it with a chat; None for nobody in particular."""
     if preset == NO_PRESET:
         return None
-    snapshot = {"id": preset.id, "toml": preset_toml(preset)}
+    snapshot = {"id": preset.id, "toml": _written(_Itself(preset))}
     return snapshot | {"avatar": str(preset.avatar.absolute())} if preset.avatar else snapshot
 
 
@@ -50,6 +50,24 @@ def preset_of(snapshot: Mapping[str, Any] | None) -> Preset:
         return NO_PRESET
     avatar = snapshot.get("avatar")
     return replace(preset, avatar=Path(avatar)) if isinstance(avatar, str) else preset
+
+
+class _Itself:
+    """A preset that is equal to none but itself, so that nothing long is compared."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.preset is other.preset
+
+    def __hash__(self) -> int:
+        return id(self.preset)
+
+
+@lru_cache(maxsize=2)
+def _written(itself: _Itself) -> str:
+    return preset_toml(itself.preset)
 
 
 @lru_cache(maxsize=2)

@@ -257,11 +257,11 @@ class Session(OpenChat):
         )
 
     def _find_first(self) -> None:
-        from yuren_tui.session import stored_chat
+        from yuren_tui.session.preset_snapshot import snapshot_of
 
-        assert stored_chat
         assert self.store is not None
-        _ = self.preset
+        if self.preset is not None:
+            snapshot_of(self.preset)
 
     async def _answer(self, answer: Turn, question: Turn | None) -> AsyncGenerator[Event, None]:
         """Generate into `answer`. `question` is what is taken back with it, if it is new."""
