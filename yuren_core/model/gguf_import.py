@@ -2,10 +2,12 @@
 """A LLaMA in a GGUF file becomes a model directory with the control tokens.
 
     python -m yuren_core.model.gguf_import SOURCE.gguf TARGET [--origin KEY=VALUE ...] [--greedy]
+        [--eyes DIR]
 
 The weights are dequantized to bf16; what comes out is a plain LlamaForCausalLM, its config free
-of traces of the GGUF. Refused: other architectures, and tokenizers whose way of cutting text
-into words we do not know, for a model fed with other pieces than it learned is quietly worse.
+of traces of the GGUF, or with eyes (`yuren_core.model.eyes`) a multimodal one. Refused: other
+architectures, and tokenizers whose way of cutting text into words we do not know, for a model
+fed with other pieces than it learned is quietly worse.
 
 On stdout, one JSON object a line: `{"stage": ..., "fraction": ...}` while it goes on,
 `{"error": ..., "message": ..., "hint": ...}` where it fails (exit code 1).
@@ -27,9 +29,12 @@ from gguf import GGUFReader
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, GgufConfig, LlamaForCausalLM
 
+from yuren_core.chatml import IMG_PATCH
 from yuren_core.errors import ModelFormatError, ModelNotFoundError, YurenError
 from yuren_core.i18n import tr, use_language
 from yuren_core.model.checkpoint import write_model_directory
+from yuren_core.model.eyes import give_eyes
+from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.vocabulary import add_control_tokens
 from yuren_core.sampling_params import GREEDY, NO_ADVICE
 
@@ -45,6 +50,7 @@ def import_gguf(
     *,
     origin: dict[str, str],
     greedy: bool = False,
+    eyes: Path | None = None,
     report: Report = lambda *_: None,
 ) -> None:
     """Write the model directory of a GGUF file, whole or not at all.
@@ -54,6 +60,7 @@ def import_gguf(
         target: the model directory; one that is there is replaced at the end.
         origin: where the file came from, for `provenance.json`.
         greedy: recommend that the likeliest token be taken always.
+        eyes: directory of a tower, a projector and a LoRA for this model.
         report: told of each stage.
 
     Raises:
@@ -72,11 +79,16 @@ def import_gguf(
     tokenizer.model_max_length = model.config.max_position_embeddings
     report("vocabulary", 0.8)
     change = add_control_tokens(model, tokenizer)
+    tower: VisionTower | None = None
+    if eyes is not None:
+        model, tower = give_eyes(model, eyes, image_token_id=change.ids[IMG_PATCH])
     report("write", 0.85)
     write_model_directory(
         target,
         model=model,
         tokenizer=tokenizer,
+        image_tokens=tower.num_patches if tower else 0,
+        vision_tower=tower,
         sampling=GREEDY if greedy else NO_ADVICE,
         provenance={
             "made_by": "yuren_core.model.gguf_import",
@@ -159,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("target", type=Path, help="the model directory to write")
     parser.add_argument("--origin", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--greedy", action="store_true", help="recommend greedy decoding")
+    parser.add_argument("--eyes", type=Path, help="a directory of tower, projector and LoRA")
     options = parser.parse_args(arguments)
     use_language("auto")
     transformers.utils.logging.disable_progress_bar()
@@ -169,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.target,
             origin=origin,
             greedy=options.greedy,
+            eyes=options.eyes,
             report=lambda stage, fraction: _tell({"stage": stage, "fraction": fraction}),
         )
     except YurenError as error:

@@ -38,7 +38,7 @@ VISUAL_PREFIX = "visual."
 def build_visual(
     config: Mapping[str, Any], weights: Mapping[str, Tensor], source: str
 ) -> nn.Module:
-    """open_clip's VisionTransformer with these weights.
+    """open_clip's VisionTransformer or ModifiedResNet with these weights.
 
     Args:
         config: with `model_cfg`.
@@ -54,7 +54,7 @@ def build_visual(
     vision_cfg = model_cfg.get("vision_cfg") if isinstance(model_cfg, dict) else None
     if not isinstance(vision_cfg, dict):
         raise _not_a_tower(source, tr("error.tower.reason_config"))
-    if vision_cfg.get("timm_model_name") or not isinstance(vision_cfg.get("layers", 12), int):
+    if vision_cfg.get("timm_model_name"):
         raise _not_a_tower(source, tr("error.tower.reason_kind"))
     try:
         with torch.device("meta"):  # no time or memory for weights that are replaced at once

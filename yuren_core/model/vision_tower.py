@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The eye: open_clip's ViT encoder, (B, 3, H, W) -> (B, P, C).
+"""The eye: open_clip's image encoder, (B, 3, H, W) -> (B, P, C).
 
-What it gives are the patches' hidden states behind one transformer block, without the class
-token, before any final norm, pooling or projection: what LLaVA reads as `hidden_states[-2]`. It
-is always frozen and in eval mode. Only the visual half of a CLIP is ever built. A tower that is
-no plain CLIP ViT (a ResNet, a timm model) is refused. `open_clip` is imported on first use.
+What it gives are the hidden states behind one layer, without the class token, before any final
+norm, pooling or projection: of a ViT what LLaVA reads as `hidden_states[-2]`, of a ResNet the
+cells of a layer's grid. It is always frozen and in eval mode. Only the visual half of a CLIP is
+ever built. A timm model is refused. `open_clip` is imported on first use.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from yuren_core.model.open_clip_files import (
     read_config,
     read_weights,
 )
+from yuren_core.model.visual_encoders import encoder_of
 from yuren_core.paths import atomic_write, storing
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ _LONGEST_ASPECT = 100  # how many times longer than wide a picture may be
 
 
 class VisionTower(nn.Module):
-    """A frozen CLIP ViT that turns pictures into patch features.
+    """A frozen CLIP image encoder that turns pictures into patch features.
 
     Args:
-        visual: open_clip's VisionTransformer.
+        visual: open_clip's VisionTransformer or ModifiedResNet.
         config: `model_cfg` and `preprocess_cfg`, as open_clip_config.json has them.
-        select_layer: the block whose output is read, counted from the end: -1 is the last.
+        select_layer: the layer whose output is read, counted from the end: -1 is the last.
 
     Raises:
         ModelFormatError: the tower has no such layer, or its preprocessing is not known.
@@ -54,7 +55,8 @@ class VisionTower(nn.Module):
     def __init__(self, visual: Any, config: Mapping[str, Any], select_layer: int = -2) -> None:
         super().__init__()
         self.visual = visual
-        layers = len(visual.transformer.resblocks)
+        self._encoder = encoder_of(visual)
+        layers = self._encoder.layers
         if not -layers <= select_layer <= -1:
             raise ModelFormatError(
                 tr("error.tower.layer", layers=layers, layer=select_layer),
@@ -123,19 +125,18 @@ class VisionTower(nn.Module):
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the input, in pixels."""
-        height, width = self.visual.image_size
-        return int(height), int(width)
+        return self._encoder.image_size
 
     @property
     def num_patches(self) -> int:
         """Features of one picture (P)."""
-        rows, columns = self.visual.grid_size
-        return int(rows * columns)
+        rows, columns = self._encoder.grid(self.select_layer)
+        return rows * columns
 
     @property
     def hidden_size(self) -> int:
         """Width of a feature (C)."""
-        return int(self.visual.conv1.out_channels)
+        return self._encoder.width(self.select_layer)
 
     def preprocess(self, images: Sequence[Image]) -> Tensor:
         """Resize, crop and normalise as open_clip does at evaluation.
@@ -163,19 +164,10 @@ class VisionTower(nn.Module):
         Returns:
             (B, P, C) in the tower's dtype and on its device.
         """
-        weight: Tensor = self.visual.conv1.weight
+        weight = self._encoder.input_weight
         if not len(pixel_values):  # open_clip cannot reshape nothing
             return weight.new_empty(0, self.num_patches, self.hidden_size)
-        output = self.visual.forward_intermediates(
-            pixel_values.to(weight),
-            indices=[self.select_layer],
-            stop_early=True,
-            normalize_intermediates=False,
-            intermediates_only=True,
-            output_fmt="NLC",
-        )
-        features: Tensor = output["image_intermediates"][0]
-        return features
+        return self._encoder.encode(pixel_values.to(weight), self.select_layer)
 
     def train(self, mode: bool = True) -> Self:
         """Stays in eval mode, whatever the model around it does."""

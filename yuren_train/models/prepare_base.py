@@ -12,24 +12,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from yuren_core.chatml import IMG_PATCH
 from yuren_core.errors import ModelFormatError, StorageError, UsageError
 from yuren_core.i18n import tr
 from yuren_core.model.adapter_files import is_adapter
 from yuren_core.model.checkpoint import (
-    VISION_TOWER_DIR,
     read_config,
     weight_files,
     write_model_directory,
 )
+from yuren_core.model.eyes import with_eyes
 from yuren_core.model.loading import find_model, load_tokenizer, load_tower
-from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
+from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import Precision
 from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.vision_tower import VisionTower
@@ -132,7 +132,7 @@ def prepare_base(
     if vision_tower is not None:
         tell("vision_tower")
         tower = VisionTower.from_name(vision_tower, vision_layer)
-        model = _with_eyes(model, tower, seed)
+        model = with_eyes(model, tower, image_token_id=change.ids[IMG_PATCH], seed=seed)
     elif isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
         tower = load_tower(source, config, replace(precision, dtype=torch.float32))
     if isinstance(model.config, MultimodalLlamaConfig):
@@ -190,33 +190,6 @@ def _ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
         for text in ORDINARY_TEXT
         for i in tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     ]
-
-
-def _with_eyes(
-    model: LlamaForCausalLM, tower: VisionTower, seed: int
-) -> MultimodalLlamaForCausalLM:
-    """The same weights in a multimodal model, with a fresh projector."""
-    values: dict[str, Any] = model.config.to_dict()
-    for name in ("model_type", "architectures", "mm_hidden_size", "mm_vision_select_layer"):
-        values.pop(name, None)
-    config = MultimodalLlamaConfig(
-        **{**values, "mm_vision_tower": VISION_TOWER_DIR, "use_mm_proj": True},
-        mm_hidden_size=tower.hidden_size,
-        mm_vision_select_layer=tower.select_layer,
-    )
-    with torch.device("meta"):
-        seeing = MultimodalLlamaForCausalLM(config)
-    seeing.load_state_dict(model.state_dict(), strict=False, assign=True)
-    seeing.tie_weights()
-    seeing.model.rotary_emb = model.model.rotary_emb
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        projector = nn.Linear(tower.hidden_size, config.hidden_size, dtype=model.dtype)
-        nn.init.normal_(projector.weight, std=config.initializer_range)
-    nn.init.zeros_(projector.bias)
-    seeing.model.mm_projector = projector
-    seeing.requires_grad_(False)
-    return seeing
 
 
 def _provenance(
