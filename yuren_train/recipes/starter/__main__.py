@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the starter's eyes from nothing, or go on where it was left; measure them.
+
+    python -m yuren_train.recipes.starter [--work DIR] [--out assets/starter]
+    python -m yuren_train.recipes.starter --evaluate [--style openmoji|fluent]
+
+Each step leaves its result in the work directory and is not done again. Stages 2 and 3 are the
+product's own commands.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from yuren_core.errors import YurenError
+from yuren_core.model.checkpoint import VISION_TOWER_DIR
+from yuren_core.model.eyes import ADAPTER_DIR
+from yuren_core.model.loading import load_model
+from yuren_core.model.vision_tower import VisionTower
+from yuren_core.paths import atomic_directory, atomic_write, cache_dir
+from yuren_core.shipped import assets_dir
+from yuren_core.starter import install_language_model, starter_dir
+from yuren_train.recipes.starter import art
+from yuren_train.recipes.starter.lessons import write_lessons
+from yuren_train.recipes.starter.projector import fit_projector, put_projector, word_vectors
+from yuren_train.recipes.starter.scores import WANTED, Asked, examine, summary
+from yuren_train.recipes.starter.tower import (
+    TowerTraining,
+    recognised,
+    save_tower,
+    train_tower,
+)
+
+_SYSTEMS = (
+    "You are a helpful AI assistant named SmolLM2-135M-Instruct. Today is Monday, 2026-11-16.",
+    "You are a helpful assistant.",
+    "You describe pictures.",
+)
+STAGE2 = ("--lr=3e-4", "--epochs=1", "--batch-size=4", "--max-length=256", "--save-interval=100")
+STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=3e-4", "--projector-lr=1e-4",
+          "--epochs=1", "--batch-size=4", "--max-length=256", "--save-interval=100")  # fmt: skip
+
+
+@click.command()
+@click.option("--work", type=click.Path(path_type=Path), help="Keeps what is half done.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the eyes are to lie.")
+@click.option("--tower-steps", default=TowerTraining().steps, show_default=True)
+@click.option("--pictures", default=(2000, 12000), nargs=2, show_default=True,
+              help="Of stage 2 and of stage 3.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True)
+@click.option("--evaluate", is_flag=True, help="Only measure what is installed.")
+@click.option("--model", type=click.Path(path_type=Path), help="What is measured.")
+@click.option("--style", type=click.Choice(["openmoji", "fluent"]), default="openmoji")
+def main(
+    work: Path | None,
+    out: Path | None,
+    tower_steps: int,
+    pictures: tuple[int, int],
+    seed: int,
+    evaluate: bool,
+    model: Path | None,
+    style: str,
+) -> None:
+    """Make or measure the starter model's eyes."""
+    work = work or cache_dir() / "starter-recipe"
+    try:
+        if evaluate:
+            report(model or starter_dir(), style, work)
+        else:
+            make(work, out or assets_dir() / "starter", tower_steps, pictures, seed)
+    except YurenError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(error.exit_code) from error
+
+
+def make(work: Path, out: Path, tower_steps: int, pictures: tuple[int, int], seed: int) -> None:
+    """All steps, in order."""
+    torch.manual_seed(seed)
+    learned = [s for style in art.LEARNED for s in art.sprites(style, work / "art")]
+    text = _once(work / "language-model", install_language_model)
+    tokenizer = AutoTokenizer.from_pretrained(text)
+    table = load_file(text / "model.safetensors")["model.embed_tokens.weight"]
+
+    def tower(target: Path) -> None:
+        unseen = art.sprites(art.DEVELOPED_ON, work / "art")
+        learner = train_tower(
+            learned,
+            directions(tokenizer, table),
+            TowerTraining(steps=tower_steps, seed=seed),
+            work,
+            measure=lambda it: recognised(it, unseen),
+            tell=click.echo,
+        )
+        save_tower(learner, target)
+
+    eye = _once(work / "tower", tower)
+
+    def base(target: Path) -> None:
+        yuren_train("prepare-base", f"--model={text}", f"--vision-tower={eye}",
+                    "--vision-layer=-1", f"--out={target}.plain")  # fmt: skip
+        weight, bias = fit_projector(
+            VisionTower.from_directory(eye, -1), learned, tokenizer, table, seed=seed
+        )
+        put_projector(Path(f"{target}.plain"), weight, bias)
+        Path(f"{target}.plain").rename(target)
+
+    start = _once(work / "base", base)
+    lessons = [
+        _once(
+            work / f"stage{stage}.jsonl",
+            lambda target, stage=stage, count=count: write_lessons(  # type: ignore[misc]
+                learned, work, target.stem, pictures=count, seed=seed + stage, systems=_SYSTEMS
+            ),
+        )
+        for stage, count in ((2, pictures[0]), (3, pictures[1]))
+    ]
+    features = f"--cache-features={work / 'features'}"
+    yuren_train("stage2", f"--model={start}", f"--data={lessons[0]}", f"--out={work / 'stage2'}",
+                features, f"--seed={seed}", *STAGE2)  # fmt: skip
+    sample = assets_dir() / "data" / "sample.jsonl"
+    yuren_train("stage3", f"--model={work / 'stage2'}", f"--data={lessons[1]}",
+                f"--data={sample}:3", f"--out={work / 'stage3'}", features, f"--seed={seed}",
+                *STAGE3)  # fmt: skip
+    publish(work, out)
+
+
+def directions(tokenizer: PreTrainedTokenizerBase, table: Tensor) -> Tensor:
+    """(K, D): where the names lie among words, centred, of length 1."""
+    vectors = word_vectors([concept.name for concept in art.concepts()], tokenizer, table)
+    return functional.normalize(vectors - vectors.mean(0), dim=-1)
+
+
+def publish(work: Path, out: Path) -> None:
+    """Copy what must be kept into `out`, in bf16."""
+    for name in (ADAPTER_DIR, VISION_TOWER_DIR):
+        source = work / ("stage3" if name == ADAPTER_DIR else "tower")
+        with atomic_directory(out / name) as draft:
+            for file in source.glob("*"):
+                if file.suffix == ".safetensors":
+                    tensors = {k: v.to(torch.bfloat16) for k, v in load_file(file).items()}
+                    (draft / file.name).write_bytes(save(tensors, metadata={"format": "pt"}))
+                elif file.name in ("adapter_config.json", "open_clip_config.json"):
+                    shutil.copy(file, draft)
+    config = out / ADAPTER_DIR / "adapter_config.json"
+    values = json.loads(config.read_text(encoding="utf-8"))
+    values["base_model_name_or_path"] = "SmolLM2-135M-Instruct"
+    atomic_write(config, json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
+def report(model: Path, style_name: str, work: Path) -> dict[str, float]:
+    """Print what the model gets right in a style that it has not learned from."""
+    style = {"openmoji": art.DEVELOPED_ON, "fluent": art.MEASURED_ON}[style_name]
+    loaded = load_model(str(model))
+    with click.progressbar(length=1, file=sys.stderr, label=style_name) as bar:
+        asked = examine(
+            loaded,
+            art.sprites(style, work / "art"),
+            tell=lambda done, total: _move(bar, done, total),
+        )
+    scores = summary(asked)
+    for subject, score in scores.items():
+        wanted = f"  wanted {WANTED[subject]:.0%}" if subject in WANTED else ""
+        click.echo(f"{subject:14} {score:6.1%}{wanted}")
+    _show(asked)
+    click.echo(json.dumps({"style": style_name, "scores": scores}))
+    return scores
+
+
+def _move(bar: object, done: int, total: int) -> None:
+    bar.length = total  # type: ignore[attr-defined]
+    bar.update(done - bar.pos)  # type: ignore[attr-defined]
+
+
+def _show(asked: Sequence[Asked]) -> None:
+    """A few questions of each subject with their answers, the first that were asked."""
+    shown: dict[str, int] = {}
+    for item in asked:
+        subject = item.question.subject
+        shown[subject] = shown.get(subject, 0) + 1
+        if shown[subject] <= 4:
+            click.echo(f"  {item.question.text}  [{item.question.answer}]  {item.answer}")
+
+
+def _once(target: Path, make_it: Callable[[Path], object]) -> Path:
+    """What is there already is not made again."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        make_it(target)
+    return target
+
+
+def yuren_train(*arguments: str) -> None:
+    """Run the product's own command, and stop with it."""
+    click.echo(f"yuren-train {' '.join(arguments)}")
+    done = subprocess.run([sys.executable, "-m", "yuren_train", *arguments], check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Free art to learn from and to be measured on: emoji pictures out of npm packages.
+
+Learned from are Noto Emoji (Apache-2.0) and Twemoji (CC-BY 4.0), in those of their releases
+that are drawn differently. OpenMoji (CC-BY-SA 4.0) and Fluent Emoji (MIT) are styles to be
+measured on, and never learned from.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tarfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from yuren_core.errors import DownloadError, UsageError
+from yuren_core.i18n import tr
+from yuren_core.paths import storing
+from yuren_core.shipped import assets_dir
+
+SPRITE_SIZE = 64
+"""Height and width of a sprite in pixels, as the packages have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """One way in which all things are drawn.
+
+    Attributes:
+        name: for tables.
+        package: the npm package.
+        version: of it; a style is one release.
+        folder: where in the package the pictures lie.
+        kind: png files by code point, SVG by code point, or SVG by the English label.
+    """
+
+    name: str
+    package: str
+    version: str
+    folder: str
+    kind: Literal["png", "svg", "labelled svg"] = "png"
+
+    @property
+    def archive(self) -> str:
+        """The file that `npm pack` writes."""
+        return f"{self.package}-{self.version}.tgz"
+
+
+def _noto(version: str) -> Style:
+    return Style(f"noto-{version}", "emoji-datasource-google", version, "img/google/64")
+
+
+def _twemoji(version: str) -> Style:
+    return Style(f"twemoji-{version}", "emoji-datasource-twitter", version, "img/twitter/64")
+
+
+LEARNED = (_noto("3.0.0"), _noto("4.0.4"), _noto("16.0.0"), _twemoji("3.0.0"), _twemoji("16.0.0"))
+"""Drawn anew between these releases; those between repeat one of them."""
+
+DEVELOPED_ON = Style("openmoji", "openmoji", "17.0.0", "color/svg", "svg")
+MEASURED_ON = Style("fluent", "fluentui-emoji", "1.3.0", "icons/modern", "labelled svg")
+_LABELS = Style("labels", "emojibase-data", "17.0.0", "en/data.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A thing that the model learns to name.
+
+    Attributes:
+        name: an English noun, as the model is to say it.
+        kind: the heading under which it stands: animal, food and so on.
+        codes: code points of the emoji that show it.
+    """
+
+    name: str
+    kind: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sprite:
+    """One thing in one style, on nothing.
+
+    Attributes:
+        concept: place in `concepts()`.
+        style: name of the style.
+        image: RGBA, SPRITE_SIZE x SPRITE_SIZE.
+    """
+
+    concept: int
+    style: str
+    image: Image.Image
+
+
+@cache
+def concepts() -> tuple[Concept, ...]:
+    """All things to be named, in the order of `assets/starter/concepts.toml`."""
+    kinds = tomllib.loads((assets_dir() / "starter" / "concepts.toml").read_text(encoding="utf-8"))
+    return tuple(
+        Concept(name, kind, tuple(codes))
+        for kind, by in kinds.items()
+        for name, codes in by.items()
+    )
+
+
+def sprites(style: Style, downloads: Path) -> list[Sprite]:
+    """All things that a style shows; an old release lacks some.
+
+    Args:
+        style: which.
+        downloads: where packages are kept; what is not there is fetched by npm.
+
+    Raises:
+        UsageError: no npm, or no renderer for SVG.
+        DownloadError: npm failed.
+    """
+    return list(_sprites(style, downloads))
+
+
+def _sprites(style: Style, downloads: Path) -> Iterator[Sprite]:
+    labels = _labels(downloads) if style.kind == "labelled svg" else {}
+    with tarfile.open(_fetched(style, downloads)) as archive:
+        prefix = f"package/{style.folder}/"
+        files = {
+            member.name.removeprefix(prefix).rpartition(".")[0].lower(): member
+            for member in archive.getmembers()
+            if member.isfile() and member.name.startswith(prefix)
+        }
+        for number, concept in enumerate(concepts()):
+            for code in concept.codes:
+                names = [labels[code]] if code in labels else [code, f"{code}-fe0f"]
+                member = next((files[name] for name in names if name in files), None)
+                if member is not None and (file := archive.extractfile(member)) is not None:
+                    yield Sprite(number, style.name, _drawn(file.read(), style.kind != "png"))
+
+
+def _drawn(content: bytes, is_svg: bool) -> Image.Image:
+    if is_svg:
+        try:
+            import resvg_py
+        except ImportError as error:
+            raise UsageError(
+                tr("error.starter_recipe.resvg"), tr("error.starter_recipe.resvg_hint")
+            ) from error
+        content = resvg_py.svg_to_bytes(content.decode(), width=SPRITE_SIZE, height=SPRITE_SIZE)
+    with Image.open(io.BytesIO(content)) as image:
+        return image.convert("RGBA").resize((SPRITE_SIZE, SPRITE_SIZE), Image.Resampling.LANCZOS)
+
+
+def _labels(downloads: Path) -> dict[str, str]:
+    """File names of labelled pictures by code point."""
+    with tarfile.open(_fetched(_LABELS, downloads)) as archive:
+        file = archive.extractfile(f"package/{_LABELS.folder}")
+        entries = json.load(file) if file else []
+    return {
+        entry["hexcode"].lower().removesuffix("-fe0f"): entry["label"].lower().replace(" ", "-")
+        for entry in entries
+    }
+
+
+def _fetched(style: Style, downloads: Path) -> Path:
+    """The package's archive; npm checks that it is what was published."""
+    target = downloads / style.archive
+    if target.is_file():
+        return target
+    with storing(downloads):
+        downloads.mkdir(parents=True, exist_ok=True)
+    package = f"{style.package}@{style.version}"
+    try:
+        subprocess.run(
+            ["npm", "pack", package, "--silent", "--pack-destination", str(downloads)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError as error:
+        raise UsageError(
+            tr("error.starter_recipe.npm"), tr("error.starter_recipe.npm_hint")
+        ) from error
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
+        raise DownloadError(
+            tr("error.starter_recipe.fetch", package=package, reason=reason),
+            tr("error.starter_recipe.fetch_hint"),
+        ) from error
+    return target

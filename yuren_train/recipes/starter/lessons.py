@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures and conversations in the training format, drawn from free art.
+
+What the starter's stages 2 and 3 learn from, and what `yuren-train sample-data` writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from torchvision.transforms.functional import to_pil_image
+
+from yuren_core.paths import atomic_write, storing
+from yuren_train.recipes.starter.art import Sprite
+from yuren_train.recipes.starter.questions import conversation
+from yuren_train.recipes.starter.scenes import SceneMaker, invent
+from yuren_train.recipes.starter.tower import IMAGE_SIZE, STRIDE
+
+_TURNS = 4
+
+
+def write_lessons(
+    sprites: Sequence[Sprite],
+    directory: Path,
+    name: str,
+    *,
+    pictures: int,
+    seed: int,
+    systems: Sequence[str] = (),
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Path:
+    """Draw pictures and write conversations about them.
+
+    Args:
+        sprites: to draw from.
+        directory: gets `NAME.jsonl`, and the pictures in a folder `NAME`.
+        name: of both.
+        pictures: how many.
+        seed: of everything.
+        systems: system prompts that a third of the conversations begin with.
+        tell: told how many are done, and of how many.
+
+    Returns:
+        The file of rows.
+    """
+    maker = SceneMaker(sprites, IMAGE_SIZE // STRIDE)
+    with storing(directory):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    rows: list[str] = []
+    for number in range(pictures):
+        draw = np.random.default_rng([seed, number])
+        count = int(draw.choice([1, 2, 3, 4], p=[0.55, 0.21, 0.12, 0.12]))
+        scene = invent(count, maker.known, draw)
+        pixels = maker.picture(
+            scene, IMAGE_SIZE, seed=seed * 1_000_003 + number, hardness=float(draw.random())
+        )
+        picture = f"{name}/{number:05}.png"
+        with storing(directory / picture):
+            to_pil_image(pixels).save(directory / picture)
+        system = str(draw.choice(list(systems))) if systems and draw.random() < 0.33 else ""
+        row = conversation(scene, picture, _TURNS, system, draw)
+        rows.append(json.dumps(row, ensure_ascii=False))
+        tell(number + 1, pictures)
+    target = directory / f"{name}.jsonl"
+    atomic_write(target, "\n".join(rows) + "\n")
+    return target
