@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from pyarrow import ipc
 from yuren_core.messages import ImagePart
 from yuren_core.model.tokenization import IGNORE_INDEX
 from yuren_core.paths import atomic_directory, storing
+from yuren_train.data.cache_room import REPORT, held
 from yuren_train.data.encoding import EncoderSpec, RowEncoder
 from yuren_train.data.faults import Fault, Place
 from yuren_train.data.report import Report
@@ -29,7 +30,7 @@ from yuren_train.data.samples import Sample
 from yuren_train.data.sources import RawRow
 from yuren_train.data.truncation import Fitted
 
-_ROWS, _REPORT = "rows.arrow", "report.json"
+_ROWS = "rows.arrow"
 _IMAGE = pa.struct(
     [("path", pa.string()), ("sha256", pa.string()), ("size", pa.int64()), ("changed", pa.int64())]
 )
@@ -134,7 +135,7 @@ def write_token_file(directory: Path, chunks: Iterable[Chunk]) -> None:
         with storing(directory):
             states = [_state_of(path) for path in report.bad_pictures]
             content = json.dumps({**report.to_json(), "states": states})
-            (draft / _REPORT).write_text(content, encoding="utf-8")
+            (draft / REPORT).write_text(content, encoding="utf-8")
 
 
 class TokenFile:
@@ -153,7 +154,8 @@ class TokenFile:
 
     def __init__(self, directory: Path, file: Path) -> None:
         self._file = file
-        written = json.loads((directory / _REPORT).read_text(encoding="utf-8"))
+        self._held = held(directory / REPORT)  # so that nobody removes it
+        written = json.loads(self._held.read())
         self.report = Report.from_json(written, file)
         self._bad_states = [state and tuple(state) for state in written["states"]]
         reader = ipc.open_file(pa.memory_map(str(directory / _ROWS)))
@@ -169,6 +171,14 @@ class TokenFile:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    def picture_hashes(self) -> pa.ChunkedArray:
+        """sha256 of each row's pictures: list<string> (rows,)."""
+        chunks = [
+            pa.ListArray.from_arrays(images.offsets, images.values.field("sha256"))
+            for images in (batch["images"] for batch in self._batches)
+        ]
+        return pa.chunked_array(chunks, pa.list_(pa.string()))
 
     def sample(self, number: int) -> Sample:
         """The row of a number, from 0."""
@@ -191,8 +201,21 @@ class TokenFile:
         """Whether all pictures, good and bad, are as they were when this was written."""
         if [_state_of(path) for path in self.report.bad_pictures] != self._bad_states:
             return False
-        seen: dict[str, tuple[int, int]] = {}
-        for batch in self._batches:
-            for image in batch["images"].values.to_pylist():
-                seen[image["path"]] = (image["size"], image["changed"])
+        seen = {image["path"]: (image["size"], image["changed"]) for image in self._images()}
         return all(_state_of(path) == state for path, state in seen.items())
+
+    def _images(self) -> Iterator[dict[str, Any]]:
+        for batch in self._batches:
+            yield from batch["images"].values.to_pylist()
+
+
+def pictures_of(directory: Path) -> set[str]:
+    """The pictures that a directory's rows name; none where it cannot be read."""
+    try:
+        reader = ipc.open_file(pa.memory_map(str(directory / _ROWS)))
+        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+        return {
+            path for batch in batches for path in batch["images"].values.field("path").to_pylist()
+        }
+    except (OSError, ValueError, KeyError):
+        return set()

@@ -3,8 +3,8 @@
 
 Each file's ids lie in a directory of their own, found by a hash of all that they depend on: the
 file, the tokenizer, the length. So another weight or another file beside it costs nothing, and
-several processes that ask for the same get the same. What comes out depends on the arguments
-alone, never on the number of workers.
+several processes that ask for the same get the same; `cache_room` keeps all of them within
+bounds. What comes out depends on the arguments alone, never on the number of workers.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from yuren_core import __version__, paths
@@ -26,12 +27,19 @@ from yuren_core.errors import DataError, ImageError
 from yuren_core.i18n import reason_of, tr
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_train.config import Source
+from yuren_train.data.cache_room import PICTURES, TOKENIZED, make_room, writing
 from yuren_train.data.encoding import EncoderSpec
 from yuren_train.data.parallel import ordered_map, usable_cores
 from yuren_train.data.report import Report
 from yuren_train.data.samples import Sample
 from yuren_train.data.sources import read_chunks
-from yuren_train.data.token_files import Chunk, ChunkEncoder, TokenFile, write_token_file
+from yuren_train.data.token_files import (
+    Chunk,
+    ChunkEncoder,
+    TokenFile,
+    pictures_of,
+    write_token_file,
+)
 
 __all__ = ["Report", "Sample", "TokenizedRows", "tokenize"]
 
@@ -111,6 +119,19 @@ class TokenizedRows(Sequence[Sample]):
             for image in self[place].images
         }
 
+    def digest(self) -> str:
+        """A hash of what is learned, row by row: lengths, labels, and which pictures."""
+        digest = hashlib.sha256(self.lengths.tobytes())
+        digest.update(self.label_counts.tobytes())
+        seeing = self._chosen[self.image_counts > 0]
+        if len(seeing):
+            hashes = pa.chunked_array(
+                [chunk for file in self._files for chunk in file.picture_hashes().chunks]
+            )
+            for chunk in hashes.take(pa.array(seeing)).chunks:
+                digest.update("".join(chunk.flatten().to_pylist()).encode())
+        return digest.hexdigest()[:16]
+
     def _of(self, chosen: NDArray[np.int64]) -> TokenizedRows:
         return TokenizedRows(self._files, chosen, self.report)
 
@@ -148,7 +169,7 @@ def tokenize(
     """
     cache = cache_dir or paths.cache_dir() / "data"
     spec = EncoderSpec.of(
-        tokenizer, max_length=max_length, images_dir=images_dir, store=cache / "pictures"
+        tokenizer, max_length=max_length, images_dir=images_dir, store=cache / PICTURES
     )
     files: list[TokenFile] = []
     total = sum(_size(source.path) for source in sources)
@@ -161,15 +182,17 @@ def tokenize(
             progress(min(done, total), total)
 
     for source in sources:
-        directory = cache / "tokenized" / _key(source.path, spec)
+        directory = cache / TOKENIZED / _key(source.path, spec)
         if (file := _kept(directory, source.path)) is None:
             count = workers or min(usable_cores(), 1 + _size(source.path) // _BYTES_PER_WORKER)
             pieces = read_chunks(source.path, on_read=on_read)
             chunks: Iterable[Chunk] = ordered_map(ChunkEncoder, (spec,), pieces, workers=count)
             if on_bad_image == "stop":
                 chunks = _stopping(chunks)
-            write_token_file(directory, chunks)
-            file = TokenFile(directory, source.path)
+            with writing(cache):
+                write_token_file(directory, chunks)
+                file = TokenFile(directory, source.path)
+            make_room(cache, pictures_of)
         else:
             on_read(_size(source.path))
         _refuse_bad_pictures(file.report, on_bad_image)

@@ -15,7 +15,6 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +46,10 @@ def identity(config: TrainConfig, rows: TokenizedRows, world: int) -> Identity:
     """What a run's result depends on: two runs that have it alike learn the same.
 
     How a global batch is split over processes and accumulation is left out; the rows are told
-    by their lengths and labels, not by the names of their files.
+    by their lengths, labels and pictures, not by the names of their files.
     """
     told = {key: value for key, value in asdict(config).items() if key not in _IRRELEVANT}
-    digest = sha256(rows.lengths.tobytes())
-    digest.update(rows.label_counts.tobytes())
-    told["data"] = digest.hexdigest()[:16]
+    told["data"] = rows.digest()
     told["global_batch"] = config.batch_size * config.grad_accum * world
     plain: Identity = json.loads(json.dumps(told, default=str))
     return plain

@@ -223,6 +223,21 @@ def test_a_picture_that_has_changed_is_opened_again(pictures: Path, tmp_path: Pa
     assert read(pictures, **options)[0].images[0].sha256 != before
 
 
+def test_the_digest_of_rows_knows_their_pictures(pictures: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"images_dir": tmp_path / "pictures", "on_bad_image": "skip"}
+    before = read(pictures, **options)
+    assert read(pictures, **options).digest() == before.digest()
+    other = write_lines(tmp_path / "other.jsonl", [share_gpt("text?", "text")])
+    both = read(other, pictures, **options)
+    assert both.digest() != before.digest()
+    assert both.with_pictures().digest() == before.with_pictures().digest()
+    good = write(tmp_path / "pictures" / "good.png", quarters(8, 8))
+    os.utime(good, ns=(1, 1))
+    after = read(pictures, **options)
+    assert (after.lengths == before.lengths).all()
+    assert after.digest() != before.digest()
+
+
 def test_a_model_that_cannot_see_gets_no_rows_with_pictures(pictures: Path, tmp_path: Path) -> None:
     rows = read(pictures, tokenizer=make_tokenizer(image_tokens=0))
     assert answers(rows) == ["text"]
