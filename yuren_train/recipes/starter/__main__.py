@@ -35,7 +35,7 @@ from yuren_core.starter import install_language_model, starter_dir
 from yuren_train.recipes.starter import art
 from yuren_train.recipes.starter.lessons import write_lessons
 from yuren_train.recipes.starter.projector import fit_projector, put_projector, word_vectors
-from yuren_train.recipes.starter.scores import WANTED, Asked, examine, summary
+from yuren_train.recipes.starter.scores import WANTED, Asked, examine, perplexity, summary
 from yuren_train.recipes.starter.tower import (
     TowerTraining,
     recognised,
@@ -62,6 +62,7 @@ STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=3e-4", "--project
 @click.option("--seed", default=0, show_default=True)
 @click.option("--evaluate", is_flag=True, help="Only measure what is installed.")
 @click.option("--model", type=click.Path(path_type=Path), help="What is measured.")
+@click.option("--text", type=click.Path(path_type=Path), help="Rows to measure perplexity on.")
 @click.option("--style", type=click.Choice(["openmoji", "fluent"]), default="openmoji")
 def main(
     work: Path | None,
@@ -71,6 +72,7 @@ def main(
     seed: int,
     evaluate: bool,
     model: Path | None,
+    text: Path | None,
     style: str,
 ) -> None:
     """Make or measure the starter model's eyes."""
@@ -78,6 +80,9 @@ def main(
     try:
         if evaluate:
             report(model or starter_dir(), style, work)
+            if text is not None:
+                for it in (model or starter_dir(), work / "language-model"):
+                    click.echo(f"perplexity {perplexity(load_model(str(it)), text):.3f}  {it}")
         else:
             make(work, out or assets_dir() / "starter", tower_steps, pictures, seed)
     except YurenError as error:

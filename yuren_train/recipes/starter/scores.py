@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
+from torch.nn import functional
 from torchvision.transforms.functional import to_pil_image
 
 from yuren_core.images import image_part
@@ -19,6 +23,10 @@ from yuren_core.model.loading import LoadedModel
 from yuren_core.prompt import prompt_items
 from yuren_core.protocol import Delta
 from yuren_core.sampling_params import SamplingParams
+from yuren_train.data.encoding import EncoderSpec, RowEncoder
+from yuren_train.data.faults import Fault
+from yuren_train.data.schema import Row
+from yuren_train.data.sources import read_rows
 from yuren_train.recipes.starter.art import Sprite, concepts
 from yuren_train.recipes.starter.questions import Question, Subject, ask
 from yuren_train.recipes.starter.scenes import COLOURS, Place, Scene, SceneMaker, invent
@@ -106,6 +114,30 @@ def named(answer: str) -> str | None:
         if (match := re.search(rf"\b{re.escape(concept.name)}\b", answer.lower()))
     ]
     return min(found)[2] if found else None
+
+
+@torch.inference_mode()
+def perplexity(loaded: LoadedModel, rows: Path, *, most: int = 100) -> float:
+    """Of the answers in rows of text, each token as likely to be met as each other.
+
+    Args:
+        loaded: the model.
+        rows: a file of training data.
+        most: rows that are read.
+    """
+    encoder = RowEncoder(EncoderSpec.of(loaded.tokenizer, max_length=1024, images_dir=None))
+    loss, tokens = 0.0, 0
+    for place, raw in islice(read_rows(rows), most):
+        row = None if isinstance(raw, Fault) else encoder.parse(raw, place)
+        if not isinstance(row, Row):
+            continue
+        fitted = encoder.fit(row)
+        ids = torch.from_numpy(fitted.input_ids).long()[None].to(loaded.precision.device)
+        learned = torch.from_numpy(fitted.learned)[1:]
+        logits = loaded.model(input_ids=ids).logits[0, :-1].float().cpu()[learned]
+        loss += float(functional.cross_entropy(logits, ids[0, 1:].cpu()[learned], reduction="sum"))
+        tokens += int(learned.sum())
+    return math.exp(loss / tokens)
 
 
 def summary(asked: Sequence[Asked]) -> dict[str, float]:
