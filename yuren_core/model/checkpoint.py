@@ -77,7 +77,9 @@ def read_config(directory: Path) -> LlamaConfig:
     if cls is None:
         raise ModelFormatError(
             tr("error.checkpoint.model_type", path=path, found=repr(model_type)),
-            tr("error.checkpoint.model_type_hint", known=", ".join(_CONFIGS)),
+            tr("error.checkpoint.baichuan_hint", path=directory)
+            if model_type == "baichuan"
+            else tr("error.checkpoint.model_type_hint", known=", ".join(_CONFIGS)),
         )
     try:
         return cls.from_dict(raw)

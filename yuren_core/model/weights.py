@@ -8,7 +8,7 @@ quantized on the way: at no time is there more than the finished model and one t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -29,6 +29,9 @@ Progress = Callable[[LoadStage, float | None], None]
 Change = Callable[[str, Tensor], Tensor]
 """From a tensor of the file, with its name, to what is loaded in its place."""
 
+Parts = Callable[[str, Tensor], Iterable[tuple[str, Tensor]]]
+"""From a tensor of the file, with its name, to the model's own names and tensors."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,12 +44,18 @@ def as_it_is(name: str, tensor: Tensor) -> Tensor:
     return tensor
 
 
+def as_stored(name: str, tensor: Tensor) -> Iterable[tuple[str, Tensor]]:
+    """The file has the model's names."""
+    return [(name, tensor)]
+
+
 def load_weights(
     directory: Path,
     config: LlamaConfig,
     precision: Precision,
     progress: Progress = tell_nobody,
     change: Change = as_it_is,
+    parts: Parts = as_stored,
 ) -> LlamaForCausalLM:
     """The model of a directory, frozen, without tokenizer and tower.
 
@@ -55,7 +64,8 @@ def load_weights(
         config: of the model; its dtype is set.
         precision: how weights are held, and where.
         progress: told how it goes.
-        change: what becomes of a tensor of the file, by its name, before it is cast.
+        change: what becomes of a tensor of the model, by its name, before it is cast.
+        parts: what a tensor of the file is to the model, where its files have other names.
 
     Raises:
         ModelFormatError, DamagedCheckpointError, UnsafeCheckpointError: as their docstrings say.
@@ -78,7 +88,8 @@ def load_weights(
     total = sum(file.stat().st_size for file in files)
     done = 0
     for file in files:
-        for name, tensor in read_tensors(file):
+        stored = (part for whole in read_tensors(file) for part in parts(*whole))
+        for name, tensor in stored:
             done += tensor.nbytes
             if name not in expected:
                 _log.info("%s: %s is not part of the model", file, name)

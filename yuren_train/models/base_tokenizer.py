@@ -9,6 +9,7 @@ there is a `tokenizer.model` to compare with, the ids must be SentencePiece's ow
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
@@ -41,7 +42,11 @@ def base_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
                 tr("error.tokenizer.slow_hint"),
             )
         return tokenizer
-    ways: tuple[Callable[[Path], PreTrainedTokenizerBase], ...] = (load_tokenizer, _as_llama)
+    ways: tuple[Callable[[Path], PreTrainedTokenizerBase], ...] = (
+        load_tokenizer,
+        _as_llama,
+        partial(_as_llama, space_first=False),
+    )
     for read in ways:
         try:
             tokenizer = read(directory)
@@ -62,9 +67,11 @@ def _sentencepiece(directory: Path) -> SentencePieceProcessor | None:
         return None
 
 
-def _as_llama(directory: Path) -> PreTrainedTokenizerBase:
+def _as_llama(directory: Path, *, space_first: bool | None = None) -> PreTrainedTokenizerBase:
+    """As a LLaMA's; `space_first` says whether a space comes before each text."""
+    told = {} if space_first is None else {"add_prefix_space": space_first}
     try:
-        tokenizer: PreTrainedTokenizerBase = LlamaTokenizer.from_pretrained(directory)
+        tokenizer: PreTrainedTokenizerBase = LlamaTokenizer.from_pretrained(directory, **told)
     except Exception as error:
         raise ModelFormatError(
             tr("error.loading.tokenizer", path=directory, reason=error),

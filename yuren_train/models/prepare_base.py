@@ -36,6 +36,7 @@ from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.vocabulary import VocabularyChange, add_control_tokens
 from yuren_core.model.weights import load_weights, tell_nobody
 from yuren_core.paths import atomic_directory
+from yuren_train.models.baichuan import read_base
 from yuren_train.models.base_tokenizer import ORDINARY_TEXT, base_tokenizer
 from yuren_train.models.sources import (
     dtype_of,
@@ -113,10 +114,10 @@ def prepare_base(
     source = find_model(ref, tell_nobody)
     if is_adapter(source):
         raise UsageError(tr("error.base.adapter", path=source), tr("error.base.adapter_hint"))
-    config = read_config(source)
+    config, parts = read_base(source)
     tokenizer = base_tokenizer(source)
     precision = Precision(torch.device("cpu"), dtype_of(source), "none", "bf16")
-    model = load_weights(source, config, precision)
+    model = load_weights(source, config, precision, parts=parts)
     rows: int = config.vocab_size
     orphans = _orphans(tokenizer, rows, source)
     old_ids = sorted(i for i in tokenizer.get_vocab().values() if i < rows)

@@ -79,8 +79,16 @@ def in_bin_shards(directory: Path) -> Path:
     return directory
 
 
-def sentencepiece_base(directory: Path, config: dict[str, object] | None) -> Path:
-    """A base with nothing but `tokenizer.model`, and a `tokenizer_config.json` where given."""
+def sentencepiece_base(
+    directory: Path, config: dict[str, object] | None, *, space_first: bool = True
+) -> Path:
+    """A base with nothing but `tokenizer.model`, and a `tokenizer_config.json` where given.
+
+    Args:
+        directory: is made.
+        config: of the tokenizer.
+        space_first: whether SentencePiece puts a space before each text.
+    """
     directory.mkdir(parents=True)
     corpus = directory / "corpus.txt"
     corpus.write_text("\n".join(_TEXT * 5), encoding="utf-8")
@@ -94,6 +102,7 @@ def sentencepiece_base(directory: Path, config: dict[str, object] | None) -> Pat
         split_digits=True,
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
+        add_dummy_prefix=space_first,
         hard_vocab_limit=False,
         minloglevel=2,
     )

@@ -174,7 +174,7 @@ def test_a_conversion_that_cuts_otherwise_is_refused(
     source = sentencepiece_base(tmp_path / "base", None)
     for way in ("load_tokenizer", "LlamaTokenizer.from_pretrained"):
         monkeypatch.setattr(
-            f"yuren_train.models.base_tokenizer.{way}", lambda directory: plain_tokenizer()
+            f"yuren_train.models.base_tokenizer.{way}", lambda directory, **_: plain_tokenizer()
         )
     with pytest.raises(ModelFormatError, match=r"tokenizer\.model that cuts text"):
         base_tokenizer(source)
