@@ -75,11 +75,11 @@ def read_config(directory: Path) -> LlamaConfig:
     model_type = raw.get("model_type") if isinstance(raw, dict) else None
     cls = _CONFIGS.get(model_type) if isinstance(model_type, str) else None
     if cls is None:
+        hint = tr("error.checkpoint.model_type_hint", known=", ".join(_CONFIGS))
+        if model_type == "baichuan":
+            hint = tr("error.checkpoint.baichuan_hint", path=directory)
         raise ModelFormatError(
-            tr("error.checkpoint.model_type", path=path, found=repr(model_type)),
-            tr("error.checkpoint.baichuan_hint", path=directory)
-            if model_type == "baichuan"
-            else tr("error.checkpoint.model_type_hint", known=", ".join(_CONFIGS)),
+            tr("error.checkpoint.model_type", path=path, found=repr(model_type)), hint
         )
     try:
         return cls.from_dict(raw)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sentencepiece import SentencePieceProcessor
 from transformers import LlamaTokenizer, PreTrainedTokenizerBase
@@ -69,7 +70,7 @@ def _sentencepiece(directory: Path) -> SentencePieceProcessor | None:
 
 def _as_llama(directory: Path, *, space_first: bool | None = None) -> PreTrainedTokenizerBase:
     """As a LLaMA's; `space_first` says whether a space comes before each text."""
-    told = {} if space_first is None else {"add_prefix_space": space_first}
+    told: dict[str, Any] = {} if space_first is None else {"add_prefix_space": space_first}
     try:
         tokenizer: PreTrainedTokenizerBase = LlamaTokenizer.from_pretrained(directory, **told)
     except Exception as error:
