@@ -67,6 +67,10 @@ class PlainHost:
 
     # ------------------------------------------------------------ showing
 
+    @property
+    def key_help(self) -> str:
+        return tr("commands.help_lines")
+
     def say(self, text: str) -> None:
         tell(sanitize_line(text))
 

@@ -7,8 +7,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
-from tests.tui.chat_app import Driven, running
+from tests.tui.chat_app import Driven, running, words
 from yuren_tui.screens.pick import PickScreen
 from yuren_tui.screens.prompt_history import PromptHistory
 from yuren_tui.screens.reading import ReadScreen
@@ -133,6 +134,9 @@ async def test_commands_do_what_they_say(tmp_path: Path) -> None:
         await chat.ask("/help", wait=False)
         await chat.until(lambda: isinstance(chat.app.screen, ReadScreen))
         await chat.until(lambda: "/retry" in chat.screen_text())
+        said = words(chat.app.screen.query_one("#lines Static", Static))
+        assert "Esc stops an answer." in said
+        assert "Ctrl+D" not in said
         await chat.pilot.press("escape")
         await chat.ask("/new", wait=False)
         await chat.until(lambda: chat.questions == [])

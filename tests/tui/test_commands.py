@@ -110,7 +110,8 @@ def test_an_argument_too_many_or_too_few_is_told_with_the_usage(line: str, usage
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_command_has_its_words_and_nothing_else_has(language: str) -> None:
     use_language(language)
-    text = help_text()
+    text = help_text("Keys.")
+    assert text.endswith("\nKeys.")
     names = {spec.name for spec in COMMANDS}
     assert all(spec.usage in text and spec.about in text for spec in COMMANDS)
     for table in ("commands.usage.", "commands.about."):

@@ -245,7 +245,7 @@ def test_commands(talk: Talk, tmp_path: Path) -> None:
     terminal = talk(script=("--echo",), size=(50, 200))  # paths of tests are long
     terminal.wait_for("You:")
     terminal.enter("/help")
-    terminal.wait_for("/image PATH", "You:")
+    terminal.wait_for("/image PATH", "Ctrl+C stops an answer, Ctrl+D ends.", "You:")
     terminal.enter("/frobnicate")
     terminal.wait_for("there is no command /frobnicate")
     terminal.enter("//frobnicate")

@@ -18,6 +18,10 @@ class CommandHost(Protocol):
     def session(self) -> Session:
         """The conversation."""
 
+    @property
+    def key_help(self) -> str:
+        """What there is to know of the keys, at the end of `/help`."""
+
     def say(self, text: str) -> None:
         """Tell in passing what was done; one line."""
 

@@ -123,13 +123,17 @@ def as_message(text: str) -> str:
     return text[1:] if text[:2] in ("//", "／／") else text
 
 
-def help_text() -> str:
-    """All commands, one a line, and how a message begins with a slash."""
+def help_text(keys: str) -> str:
+    """All commands, one a line, and how a message begins with a slash.
+
+    Args:
+        keys: what there is to know of the front end's keys.
+    """
     from yuren_tui.store.titles import cells
 
     width = max(cells(spec.usage) for spec in COMMANDS) + 2
     lines = [f"{spec.usage}{' ' * (width - cells(spec.usage))}{spec.about}" for spec in COMMANDS]
-    return "\n".join([*lines, tr("commands.help_end").strip()])
+    return "\n".join([*lines, tr("commands.help_end").strip(), keys])
 
 
 def _unknown(name: str) -> UsageError:

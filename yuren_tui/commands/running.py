@@ -41,7 +41,7 @@ class CommandRunner:
         """
         match command.name:
             case "help":
-                self._host.show(help_text())
+                self._host.show(help_text(self._host.key_help))
             case "quit":
                 self._host.quit()
             case "undo":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+from yuren_core.i18n import tr
 from yuren_core.protocol import Event
 from yuren_tui.session import ModelChoice, Session, Turn
 
@@ -27,6 +28,11 @@ class ScreenHost:
     def session(self) -> Session:
         """The conversation."""
         return self._screen.session
+
+    @property
+    def key_help(self) -> str:
+        """As `CommandHost`."""
+        return tr("commands.help_screen")
 
     def say(self, text: str) -> None:
         """A short message for a while."""
