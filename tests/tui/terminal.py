@@ -118,4 +118,7 @@ class Terminal:
 
     def close(self) -> None:
         """End it, whatever it does."""
-        self._process.close(force=True)
+        try:
+            self._process.close(force=True)
+        except pexpect.ExceptionPexpect:  # it is killed, but a busy machine takes its time
+            self._process.wait()
