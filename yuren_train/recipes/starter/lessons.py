@@ -30,6 +30,7 @@ def write_lessons(
     pictures: int,
     seed: int,
     systems: Sequence[str] = (),
+    go_on: bool = False,
     tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Path:
     """Draw pictures and write conversations about them.
@@ -41,6 +42,7 @@ def write_lessons(
         pictures: how many.
         seed: of everything.
         systems: system prompts that a third of the conversations begin with.
+        go_on: keep the pictures that are there: an interrupted call with the same values drew them.
         tell: told how many are done, and of how many.
 
     Returns:
@@ -54,12 +56,16 @@ def write_lessons(
         draw = np.random.default_rng([seed, number])
         count = int(draw.choice([1, 2, 3, 4], p=[0.55, 0.21, 0.12, 0.12]))
         scene = invent(count, maker.known, draw)
-        pixels = maker.picture(
-            scene, IMAGE_SIZE, seed=seed * 1_000_003 + number, hardness=float(draw.random())
-        )
+        hardness = float(draw.random())
         picture = f"{name}/{number:05}.png"
-        with storing(directory / picture):
-            to_pil_image(pixels).save(directory / picture)
+        if not (go_on and (directory / picture).exists()):
+            pixels = maker.picture(
+                scene, IMAGE_SIZE, seed=seed * 1_000_003 + number, hardness=hardness
+            )
+            draft = directory / name / ".draft.png"
+            with storing(directory / picture):
+                to_pil_image(pixels).save(draft)
+                draft.replace(directory / picture)
         system = str(draw.choice(list(systems))) if systems and draw.random() < 0.33 else ""
         row = conversation(scene, picture, _TURNS, system, draw)
         rows.append(json.dumps(row, ensure_ascii=False))

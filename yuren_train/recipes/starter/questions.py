@@ -21,9 +21,43 @@ Subject = Literal["name", "kind", "colour", "count", "side", "presence", "descri
 _NUMBERS = ("one", "two", "three", "four")
 _UNCOUNTED = frozenset({"bread", "cheese", "meat", "popcorn", "rice", "chocolate", "honey", "milk",
                         "coffee", "beer", "corn", "broccoli", "rain", "lightning", "fire", "money",
-                        "tennis", "bowling", "salad"})  # fmt: skip
+                        "tennis", "bowling", "salad", "sushi"})  # fmt: skip
 _PLURALS = frozenset({"grapes", "cherries", "fries", "pancakes", "noodles", "glasses", "gloves",
                       "sunglasses", "trousers", "socks", "scissors", "dice"})  # fmt: skip
+_IRREGULAR = {"mouse": "mice", "snowman": "snowmen", "sheep": "sheep", "fish": "fish",
+              "deer": "deer", "tomato": "tomatoes", "tornado": "tornadoes",
+              "volcano": "volcanoes"}  # fmt: skip
+_UNIQUE = ("sun", "moon")
+_SHOWS_TOO = {
+    "bird": ("chicken", "penguin", "eagle", "duck", "owl", "parrot"),
+    "bear": ("koala", "panda", "teddy bear"),
+    "monkey": ("gorilla",),
+    "fish": ("shark", "whale", "dolphin", "sushi"),
+    "tree": ("pine tree", "palm tree"),
+    "car": ("taxi", "ambulance", "truck", "bus"),
+    "truck": ("ambulance",),
+    "ship": ("sailboat",),
+    "glasses": ("sunglasses",),
+    "clock": ("watch",),
+    "diamond": ("ring",),
+    "candle": ("cake",),
+    "strawberry": ("cake",),
+    "bread": ("sandwich", "hamburger"),
+    "meat": ("hamburger", "sandwich"),
+    "cheese": ("hamburger", "sandwich", "pizza"),
+    "tomato": ("salad", "sandwich", "hamburger"),
+    "rice": ("sushi",),
+    "egg": ("noodles", "salad"),
+    "chocolate": ("cookie", "doughnut", "ice cream"),
+    "cloud": ("rain", "lightning", "tornado", "rainbow"),
+    "rain": ("umbrella",),
+    "snowflake": ("snowman",),
+    "top hat": ("snowman",),
+    "mountain": ("volcano",),
+    "fire": ("volcano", "candle", "rocket"),
+    "heart": ("gift", "clover"),
+}
+"""What a picture of another thing shows too, or might be called: it is not said not to be there."""
 _KINDS = {"food": "food", "clothing": "clothing", "weather": "something in the sky",
           "sport": "something for sport", "thing": "an object",
           "instrument": "a musical instrument"}  # fmt: skip
@@ -68,9 +102,9 @@ def with_article(concept: int) -> str:
     name = name_of(concept)
     if name in _UNCOUNTED or name in _PLURALS:
         return name
-    if name in ("sun", "moon"):
+    if name in _UNIQUE:
         return f"the {name}"
-    return f"{'an' if name[0] in 'aeiou' and name != 'unicorn' else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def ask(subject: Subject, scene: Scene, draw: np.random.Generator) -> Question | None:
@@ -83,8 +117,8 @@ def ask(subject: Subject, scene: Scene, draw: np.random.Generator) -> Question |
                 subject, text, _sentence(with_article(scene.things[0])), name_of(scene.things[0])
             )
         case "kind" if len(scene.things) == 1:
-            kind = concepts()[scene.things[0]].kind
-            return Question(subject, text, f"It is {_kind_phrase(kind)}.", kind)
+            phrase = _kind_phrase(concepts()[scene.things[0]].kind)
+            return Question(subject, text, f"It is {phrase}.", phrase)
         case "colour":
             colour = COLOURS[scene.colour]
             return Question(subject, text, f"The background is {colour}.", colour)
@@ -132,11 +166,16 @@ def _presence(scene: Scene, draw: np.random.Generator) -> Question:
     if is_there:
         thing = scene.things[int(draw.integers(len(scene.things)))]
     else:
-        absent = [i for i in range(len(concepts())) if i not in scene.things]
+        there = {name_of(thing) for thing in scene.things}
+        absent = [
+            number
+            for number, concept in enumerate(concepts())
+            if there.isdisjoint((concept.name, *_SHOWS_TOO.get(concept.name, ())))
+        ]
         thing = absent[int(draw.integers(len(absent)))]
     verb = "Are there" if name_of(thing) in _PLURALS else "Is there"
     where = (" in the picture", "", " here", " in this image")[int(draw.integers(4))]
-    what = with_article(thing)
+    what = f"a {name_of(thing)}" if name_of(thing) in _UNIQUE else with_article(thing)
     answer = f"Yes, there is {what}." if is_there else f"No, there is no {name_of(thing)}."
     if verb == "Are there":
         answer = answer.replace("there is", "there are")
@@ -148,13 +187,13 @@ def _sentence(text: str) -> str:
 
 
 def _plural(name: str) -> str:
-    if name in _PLURALS or name in _UNCOUNTED or name in ("sheep", "fish", "deer"):
+    if name in _PLURALS or name in _UNCOUNTED:
         return name
-    if name == "mouse":
-        return "mice"
+    if name in _IRREGULAR:
+        return _IRREGULAR[name]
     if name.endswith("y") and name[-2] not in "aeiou":
         return f"{name[:-1]}ies"
-    return f"{name}{'es' if name.endswith(('s', 'x', 'ch', 'sh', 'to')) else 's'}"
+    return f"{name}{'es' if name.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
 def _kind_phrase(kind: str) -> str:

@@ -52,6 +52,7 @@ class TowerTraining:
         learning_rate: at its highest.
         small: the part of the steps, at the beginning, that is done on smaller pictures.
         seed: of everything.
+        save_interval: steps from one checkpoint, and measurement, to the next.
     """
 
     steps: int = 2200
@@ -59,6 +60,7 @@ class TowerTraining:
     learning_rate: float = 2e-3
     small: float = 0.4
     seed: int = 0
+    save_interval: int = 200
 
 
 def tower_config(text_width: int) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def train_tower(
         sprites: to draw scenes from.
         names: (K, D), as for `Learner`.
         plan: how.
-        work: keeps `tower.pt`, of every two hundred steps.
+        work: keeps `tower.pt`, of every `save_interval` steps.
         measure: scores of a learner, told along the way.
         tell: told a line now and then.
     """
@@ -212,7 +214,7 @@ def train_tower(
                 f"{speed * plan.batch_size:.0f} pictures/s  "
                 f"{(plan.steps - done) / speed / 60:.0f} min left  {memory} MiB"
             )
-        if done % 200 == 0 or done == plan.steps:
+        if done % plan.save_interval == 0 or done == plan.steps:
             state = {
                 "learner": learner.state_dict(),
                 "average": average.state_dict(),
