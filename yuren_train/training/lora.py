@@ -9,6 +9,7 @@ too, in the embedding and in the head, as one where these are tied; the matrices
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -101,7 +102,8 @@ def prepare(
     model.requires_grad_(False)
     keep_trainable(model)
     vars(model)["is_loaded_in_4bit"] = config.method == "qlora"  # PEFT asks for it
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # PEFT's
         torch.manual_seed(config.seed)
         wrapped: Any = get_peft_model(
             model,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,14 @@ def test_seven_projections_and_the_control_rows_are_trained_in_fp32(
     tied = model.get_base_model().config.tie_word_embeddings  # type: ignore[operator]
     assert [tuple(tensor.shape) for tensor in rows] == [(5, 64)] * (1 if tied else 2)
     assert len(names) == 3 * 7 * 2 + len(rows)
+
+
+def test_peft_s_warnings_to_programmers_are_not_shown(config: Config) -> None:
+    told = config(method="lora")
+    loaded = load_base(told)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prepare(loaded.model, told, trained_token_ids(loaded.tokenizer))
 
 
 @pytest.mark.parametrize("method", ["lora", "qlora"])
