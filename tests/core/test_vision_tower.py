@@ -284,7 +284,9 @@ def damage(directory: Path, what: str) -> None:
             edit_config(directory, "vision_cfg", mixture_of_eyes=True)
         case "heads that do not divide":
             edit_config(directory, "vision_cfg", head_width=5)
-        case "a ResNet":
+        case "a ResNet, and weights of a ViT":
+            edit_config(directory, "vision_cfg", layers=[1, 1, 1, 1], image_size=64)
+        case "a ResNet that is not square":
             edit_config(directory, "vision_cfg", layers=[1, 1, 1, 1])
         case "a timm model":
             edit_config(directory, "vision_cfg", timm_model_name="vit_tiny_patch16_224")
@@ -305,7 +307,8 @@ def damage(directory: Path, what: str) -> None:
         ("another size", ModelFormatError, "do not fit"),
         ("a setting from the future", ModelFormatError, "mixture_of_eyes"),
         ("heads that do not divide", ModelFormatError, "cannot build"),
-        ("a ResNet", ModelFormatError, "ResNet"),
+        ("a ResNet, and weights of a ViT", ModelFormatError, "do not fit"),
+        ("a ResNet that is not square", ModelFormatError, "cannot build"),
         ("a timm model", ModelFormatError, "timm"),
     ],
 )
