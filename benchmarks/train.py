@@ -27,7 +27,7 @@ from yuren_core.chatml import PAD, render
 from yuren_core.model.loading import load_tokenizer
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.paths import cache_dir
-from yuren_core.starter import starter_dir
+from yuren_core.starter import install_language_model
 from yuren_train.data.schema import Row, parse_row
 from yuren_train.data.sources import read_rows
 
@@ -218,13 +218,16 @@ def main() -> None:
     """Run the peers one after another, print a table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", type=Path, default=starter_dir())
+    parser.add_argument("--model", type=Path, help="by default the starter without its eyes")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--rows", type=int, default=32)
     options = parser.parse_args()
     figures: dict[str, Figures] = {}
+    model = options.model or cache_dir() / "benchmarks" / "language-model"
+    if options.model is None:
+        install_language_model(model)
     with tempfile.TemporaryDirectory() as place:
-        task = read_task(options.model, options.data, options.rows, Path(place))
+        task = read_task(model, options.data, options.rows, Path(place))
         for peer in options.peers.split(","):
             start = time.perf_counter()
             figures[peer] = PEERS[peer](task)
