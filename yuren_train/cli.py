@@ -52,6 +52,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "check": LazyCommand(
         "yuren_train.commands.check:check", "Say what is in data files, and what is wrong."
     ),
+    "sample-data": LazyCommand(
+        "yuren_train.commands.sample_data:sample_data",
+        "Make a small set of pictures and text to try all stages on.",
+    ),
     "stage1": LazyCommand(
         "yuren_train.commands.stage1:stage1", "Teach a language model to answer, from text."
     ),
