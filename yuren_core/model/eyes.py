@@ -30,7 +30,7 @@ def with_eyes(
     """The same weights in a multimodal model, with a fresh projector.
 
     Args:
-        model: a language model; its tensors are shared.
+        model: a language model, or one that sees already; its tensors are shared.
         tower: what the projector reads.
         image_token_id: of `<|img_patch|>`.
         seed: of the projector.
@@ -46,7 +46,9 @@ def with_eyes(
     config.image_token_id = image_token_id
     with torch.device("meta"):
         seeing = MultimodalLlamaForCausalLM(config)
-    seeing.load_state_dict(model.state_dict(), strict=False, assign=True)
+    # A model that saw before had a projector for another tower, perhaps of another width.
+    weights = {k: v for k, v in model.state_dict().items() if "mm_projector" not in k}
+    seeing.load_state_dict(weights, strict=False, assign=True)
     seeing.tie_weights()
     seeing.model.rotary_emb = model.model.rotary_emb
     with torch.random.fork_rng():

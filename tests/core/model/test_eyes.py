@@ -134,6 +134,16 @@ def test_a_fresh_projector_is_by_seed_and_the_words_stay(text: Path, trained: Pa
     assert not torch.equal(one.model.mm_projector.weight, other.model.mm_projector.weight)
 
 
+def test_a_model_that_saw_before_gets_other_eyes(multimodal_model: Path, trained: Path) -> None:
+    old = load_model(str(multimodal_model), load="fp32", device="cpu").model
+    tower = VisionTower.from_directory(trained / "tower", -1)
+    assert old.config.mm_hidden_size != tower.hidden_size
+    before = logits_of(old)
+    seeing = with_eyes(old, tower, image_token_id=patch_id(multimodal_model))
+    assert seeing.model.mm_projector.weight.shape == (64, tower.hidden_size)
+    assert torch.equal(logits_of(seeing), before)
+
+
 def edit(name: str, change: Callable[[dict[str, Tensor]], None]) -> Callable[[Path], None]:
     def do(directory: Path) -> None:
         tensors = load_file(directory / name)
