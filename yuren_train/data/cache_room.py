@@ -28,6 +28,7 @@ LIMIT = 20 * 10**9
 
 TOKENIZED, PICTURES, REPORT = "tokenized", "pictures", "report.json"
 _WRITING = ".writing"
+_LOCKABLE = "a+b"  # NFS gives a shared lock to readers alone, an exclusive one to writers alone
 
 
 def held(report: Path) -> IO[bytes]:
@@ -53,7 +54,7 @@ def writing(cache: Path) -> Iterator[None]:
     """
     with storing(cache):
         cache.mkdir(parents=True, exist_ok=True)
-        file = (cache / _WRITING).open("wb")
+        file = (cache / _WRITING).open(_LOCKABLE)
     with file:
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_SH)
@@ -74,29 +75,38 @@ def make_room(
         The bytes that stay. More than `limit` where all are in use, or somebody writes.
     """
     limit = LIMIT if limit is None else limit
-    with (cache / _WRITING).open("wb") as lock:
+    with storing(cache):
+        lock = (cache / _WRITING).open(_LOCKABLE)
+    with lock:
         total = _size(cache / TOKENIZED) + _size(cache / PICTURES)
         if total <= limit or not _taken(lock):
             return total
         for draft in (cache / TOKENIZED).glob(".*"):  # of processes that were killed
             total -= _remove(draft)
         entries = sorted((cache / TOKENIZED).glob("[!.]*"), key=_last_use)
-        named = Counter(path for entry in entries for path in set(pictures_of(entry)))
-        for picture in _files(cache / PICTURES):
-            if str(picture) not in named:
-                total -= _remove(picture)
+        # By their names, which are hashes: one cache may be reached by several paths.
+        pictures = {picture.name: picture for picture in _files(cache / PICTURES)}
+        named = Counter(
+            name for entry in entries for name in _names(pictures_of(entry)) & pictures.keys()
+        )
+        for name in pictures.keys() - named.keys():
+            total -= _remove(pictures[name])
         for entry in entries:
             if total <= limit:
                 break
-            paths = set(pictures_of(entry))
+            names = _names(pictures_of(entry)) & pictures.keys()
             if not (freed := _remove_unless_read(entry)):
                 continue
             total -= freed
-            named.subtract(paths)
-            for path in map(Path, paths):
-                if named[str(path)] == 0 and path.is_relative_to(cache / PICTURES):
-                    total -= _remove(path)
+            named.subtract(names)
+            for name in names:
+                if named[name] == 0:
+                    total -= _remove(pictures[name])
         return total
+
+
+def _names(paths: Iterable[str]) -> set[str]:
+    return {Path(path).name for path in paths}
 
 
 def _taken(file: IO[bytes]) -> bool:
@@ -110,9 +120,11 @@ def _taken(file: IO[bytes]) -> bool:
 def _remove_unless_read(entry: Path) -> int:
     """Bytes that are free now: 0 where somebody reads."""
     try:
-        file = (entry / REPORT).open("rb")
-    except OSError:
+        file = (entry / REPORT).open("r+b")
+    except (FileNotFoundError, NotADirectoryError):
         return _remove(entry)  # damaged: nobody can
+    except OSError:
+        return 0
     with file:
         return _remove(entry) if _taken(file) else 0
 
@@ -128,8 +140,10 @@ def _remove(path: Path) -> int:
 
 
 def _files(path: Path) -> list[Path]:
-    found = [path] if path.is_file() else path.rglob("*")
-    return [file for file in found if file.is_file()]
+    if path.is_file():
+        return [path]
+    # os.walk passes over what others remove meanwhile, where Path.rglob fails.
+    return [Path(place, name) for place, _, names in os.walk(path) for name in names]
 
 
 def _size(path: Path) -> int:

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import base64
+import errno
+import fcntl
 import gc
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -104,6 +108,65 @@ def test_nothing_goes_while_somebody_writes(tmp_path: Path) -> None:
         assert len(entries(cache)) == 1
     make_room(cache, pictures_of, limit=0)
     assert entries(cache) == set()
+
+
+def test_nothing_goes_while_somebody_writes_on_nfs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def of_nfs(file: IO[bytes], operation: int) -> None:
+        """Shared for those who may read, exclusive for those who may write: flock(2)."""
+        may = file.writable() if operation & fcntl.LOCK_EX else file.readable()
+        if not may:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", of_nfs)
+    cache = tmp_path / "cache"
+    read(text_file(tmp_path, "one"), cache)
+    gc.collect()
+    draft = cache / "tokenized" / ".key.1234"
+    draft.mkdir()
+    (draft / "rows.arrow").write_bytes(b"x" * 1000)
+    with writing(cache):
+        make_room(cache, pictures_of, limit=0)
+        assert draft.exists()
+        assert len(entries(cache)) == 2
+    make_room(cache, pictures_of, limit=0)
+    assert entries(cache) == set()
+
+
+def test_what_others_remove_meanwhile_does_no_harm(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    (cache / "tokenized").mkdir(parents=True)
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            for place in [cache / "tokenized" / f".key.{number}.{i}" for i in range(20)]:
+                place.mkdir()
+            for place in [cache / "tokenized" / f".key.{number}.{i}" for i in range(20)]:
+                place.rmdir()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(300):
+            assert make_room(cache, pictures_of) == 0
+    finally:
+        done.set()
+        other.join()
+
+
+def test_pictures_in_use_stay_by_whatever_path_the_cache_is_reached(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "cache")
+    (tmp_path / "cache").mkdir()
+    rows = read(picture_file(tmp_path, "one", 8), tmp_path / "link")
+    make_room(tmp_path / "cache", pictures_of, limit=0)
+    assert Path(rows[0].images[0].path).is_file()
 
 
 def test_pictures_go_with_the_last_that_name_them(tmp_path: Path) -> None:
