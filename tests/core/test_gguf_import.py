@@ -128,6 +128,16 @@ def test_with_eyes_it_is_a_model_that_sees(imported: Path, eyes: Path, tmp_path:
     expected = before[f"{LAYER}.weight"].float() + 2 * b @ a  # alpha over rank is 2
     torch.testing.assert_close(after[f"{LAYER}.weight"].float(), expected, rtol=1e-2, atol=1e-2)
     assert set(after) - set(before) == {"model.mm_projector.weight", "model.mm_projector.bias"}
+    provenance = json.loads((target / "provenance.json").read_text())
+    assert provenance["eyes"] == {
+        name: hashlib.sha256((eyes / name).read_bytes()).hexdigest()
+        for name in (
+            "adapter/adapter_model.safetensors",
+            "adapter/mm_projector.safetensors",
+            "vision_tower/open_clip_model.safetensors",
+        )
+    }
+    assert str(eyes) not in json.dumps(provenance)
 
 
 def test_eyes_that_do_not_fit_are_told_and_nothing_is_written(
@@ -143,6 +153,18 @@ def test_eyes_that_do_not_fit_are_told_and_nothing_is_written(
     assert "(32, 7)" in last["message"]
     assert last["hint"]
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_eyes_without_a_projector_are_refused(
+    imported: Path, eyes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (eyes / ADAPTER_DIR / "mm_projector.safetensors").unlink()
+    target = tmp_path / "seeing"
+    assert gguf_import.main([str(imported / "tiny.gguf"), str(target), f"--eyes={eyes}"]) == 1
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["error"] == "DamagedCheckpointError"
+    assert "mm_projector.safetensors" in last["message"]
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A language model gets eyes: a tower and a projector, and what was learned with them.
 
-    DIR/vision_tower/   open_clip's layout
+    DIR/vision_tower/   open_clip's layout; its last layer is read
     DIR/adapter/        a PEFT directory with mm_projector.safetensors
 
 is what `assets/starter` holds for the starter model: far smaller than the model it makes.
@@ -16,7 +16,9 @@ import torch
 from torch import nn
 from transformers import LlamaForCausalLM
 
-from yuren_core.model.adapter_files import read_adapter
+from yuren_core.errors import DamagedCheckpointError
+from yuren_core.i18n import tr
+from yuren_core.model.adapter_files import PROJECTOR_WEIGHTS, read_adapter
 from yuren_core.model.checkpoint import VISION_TOWER_DIR
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
 from yuren_core.model.vision_tower import VisionTower
@@ -81,5 +83,10 @@ def give_eyes(
     with torch.no_grad():
         for name, parameter in seeing.named_parameters():
             parameter.copy_(adapter.merge(name, parameter))
+    if not {f"model.mm_projector.{part}" for part in ("weight", "bias")} <= adapter.replaced.keys():
+        raise DamagedCheckpointError(
+            tr("error.checkpoint.shard_missing", path=directory / ADAPTER_DIR / PROJECTOR_WEIGHTS),
+            tr("error.checkpoint.copy_again"),
+        )
     adapter.attach(seeing, model.dtype)  # refuses what has found no place
     return seeing, tower

@@ -93,6 +93,7 @@ def import_gguf(
         provenance={
             "made_by": "yuren_core.model.gguf_import",
             "source": {"file": source.name, "sha256": _sha256(source), **origin},
+            **({"eyes": _hashes(eyes)} if eyes is not None else {}),
             "arguments": {"dtype": "bfloat16", "added_tokens": change.added, "rows": change.rows},
             "versions": {name: metadata.version(name) for name in _VERSIONED},
         },
@@ -103,6 +104,12 @@ def import_gguf(
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    """sha256 of each file of weights below, by its path."""
+    files = sorted(directory.rglob("*.safetensors"))
+    return {file.relative_to(directory).as_posix(): _sha256(file) for file in files}
 
 
 def _read_header(source: Path) -> dict[str, object]:
