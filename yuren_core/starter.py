@@ -295,10 +295,10 @@ def _convert(
     )
     tick()
     if code != 0 or not _is_whole(target, eyes):
-        raise _import_error(state, code, log)
+        raise _import_error(state, code, log, target)
 
 
-def _import_error(state: dict[str, object], code: int, log: Path) -> YurenError:
+def _import_error(state: dict[str, object], code: int, log: Path, target: Path) -> YurenError:
     if "error" in state:
         kind = getattr(errors, str(state["error"]), ModelError)
         cls = kind if isinstance(kind, type) and issubclass(kind, YurenError) else ModelError
@@ -307,9 +307,7 @@ def _import_error(state: dict[str, object], code: int, log: Path) -> YurenError:
         return OutOfMemoryError(tr("error.starter.killed"), tr("error.starter.killed_hint"))
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     if any(NO_SPACE in line for line in lines):
-        return StorageError(
-            tr("error.starter.full", path=starter_dir()), tr("error.starter.free_space")
-        )
+        return StorageError(tr("error.starter.full", path=target), tr("error.starter.free_space"))
     reason = lines[-1] if lines else tr("error.starter.exit_code", code=code)
     return ModelError(tr("error.starter.failed", reason=reason), tr("error.starter.failed_hint"))
 
