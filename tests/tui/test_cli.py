@@ -189,9 +189,11 @@ def test_a_tilde_in_quotes_is_the_home() -> None:
 
 def test_else_it_is_the_starter_where_it_is_there() -> None:
     assert chosen() is None
-    starter_dir().mkdir(parents=True)
+    tower = starter_dir() / "vision_tower"
+    tower.mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         (starter_dir() / name).touch()
+    (tower / "open_clip_model.safetensors").touch()
     assert chosen() == ModelChoice(str(starter_dir()))
 
 
