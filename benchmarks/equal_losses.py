@@ -4,11 +4,11 @@
     python benchmarks/equal_losses.py --data ROWS.json [--model DIR] [--dtype bf16] [--steps N]
         [--task whole|shortest] [--runs one,accumulation,...]
 
-Every weight of the starter learns, in one process, with accumulation, in two processes, with
-ZeRO-2 and ZeRO-3. "whole" takes all of the file, cut at 256 tokens, eight conversations a step;
-"shortest" the file's shortest conversations whole, all of them in every step, so that packed and
-unpacked runs learn from the same as well. Prints the commands, a table of the losses, then one
-JSON line; the target is the largest relative difference to one process.
+Every weight of the starter, without its eyes, learns: in one process, with accumulation, in two
+processes, with ZeRO-2 and ZeRO-3. "whole" takes all of the file, cut at 256 tokens, eight
+conversations a step; "shortest" the file's shortest conversations whole, all of them in every
+step, so that packed and unpacked runs learn from the same as well. Prints the commands, a table of
+the losses, then one JSON line; the target is the largest relative difference to one process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from pathlib import Path
 from yuren_core.chatml import render
 from yuren_core.model.loading import load_tokenizer
 from yuren_core.model.tokenization import ChatTokenizer
-from yuren_core.starter import starter_dir
+from yuren_core.paths import cache_dir
+from yuren_core.starter import install_language_model
 from yuren_train.data.schema import Row, parse_row
 from yuren_train.data.sources import read_rows
 from yuren_train.training.metrics import read_metrics
@@ -105,12 +106,15 @@ def main() -> None:
     """Run every split in every order, print a table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", type=Path, default=starter_dir())
+    parser.add_argument("--model", type=Path, help="by default the starter without its eyes")
     parser.add_argument("--dtype", choices=list(TARGET), default="fp32")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--task", choices=["whole", "shortest"], default="whole")
     parser.add_argument("--runs", default=",".join(SPLITS))
     options = parser.parse_args()
+    if options.model is None:
+        options.model = cache_dir() / "benchmarks" / "language-model"
+        install_language_model(options.model)
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
