@@ -82,7 +82,7 @@ def run_stage(
 
 
 def _standard(stage: Stage) -> dict[str, Any]:
-    """Model and data of whoever names none; the starter cannot see, so stage 1 alone has them."""
+    """Model and data of whoever names none: only stage 1, as no rows that ship have pictures."""
     if stage != "stage1":
         return {}
     return {

@@ -2,7 +2,8 @@
 """What must not go on: a loss that is no number, a loss that leaps, too little memory.
 
 Each becomes an error that names the rows or the numbers, and what to change. Nothing is saved
-after one: the last checkpoint is the last good one.
+after one: the last checkpoint is the last good one. Only of a leap may a run be told that it is
+none (`on_spike`).
 """
 
 from __future__ import annotations
