@@ -48,16 +48,18 @@ _SYSTEMS = (
     "You are a helpful assistant.",
     "You describe pictures.",
 )
-STAGE2 = ("--lr=3e-4", "--epochs=1", "--batch-size=4", "--max-length=256", "--save-interval=100")
-STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=3e-4", "--projector-lr=1e-4",
-          "--epochs=1", "--batch-size=4", "--max-length=256", "--save-interval=100")  # fmt: skip
+STAGE2 = ("--lr=3e-4", "--epochs=1", "--order=grouped", "--batch-size=4", "--max-length=256",
+          "--save-interval=100")  # fmt: skip
+STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=4e-4", "--projector-lr=1e-4",
+          "--epochs=1", "--max-steps=1000", "--order=packed", "--batch-size=1", "--max-length=512",
+          "--save-interval=200", "--on-spike=warn")  # fmt: skip
 
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path), help="Keeps what is half done.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the eyes are to lie.")
 @click.option("--tower-steps", default=TowerTraining().steps, show_default=True)
-@click.option("--pictures", default=(2000, 12000), nargs=2, show_default=True,
+@click.option("--pictures", default=(2000, 8000), nargs=2, show_default=True,
               help="Of stage 2 and of stage 3.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True)
 @click.option("--evaluate", is_flag=True, help="Only measure what is installed.")
@@ -124,7 +126,7 @@ def make(work: Path, out: Path, tower_steps: int, pictures: tuple[int, int], see
     start = _once(work / "base", base)
     lessons = [
         _once(
-            work / f"stage{stage}.jsonl",
+            work / f"lessons{stage}.jsonl",
             lambda target, stage=stage, count=count: write_lessons(  # type: ignore[misc]
                 learned, work, target.stem, pictures=count, seed=seed + stage, systems=_SYSTEMS
             ),
