@@ -99,7 +99,7 @@ def fine_tune(config: TrainConfig, rules: StageRules, *, on_event: Listener) -> 
             rows = rows_with_pictures(rows, emit)
         plan = RunPlan(rows.learned, config, processes.world)
         checkpoints = Checkpoints(config.out, keep=config.keep_checkpoints, processes=processes)
-        checkpoints.claim(identity(config, rows.learned, processes.world))
+        checkpoints.claim(identity(config, loaded.path, rows.learned, processes.world))
         if (proof := finished(config.out)) is not None:
             emit(Finished(step=plan.total_steps, out=config.out, seconds=0.0, proof=proof))
             return config.out

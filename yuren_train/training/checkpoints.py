@@ -20,6 +20,7 @@ from typing import Any
 
 from yuren_core.errors import StorageError, UsageError
 from yuren_core.i18n import tr
+from yuren_core.model.adapter_files import fingerprint
 from yuren_core.paths import atomic_write, storing
 from yuren_train.config import TrainConfig
 from yuren_train.data.tokenized import TokenizedRows
@@ -42,13 +43,21 @@ _IRRELEVANT = {
 Identity = dict[str, Any]
 
 
-def identity(config: TrainConfig, rows: TokenizedRows, world: int) -> Identity:
+def identity(config: TrainConfig, base: Path, rows: TokenizedRows, world: int) -> Identity:
     """What a run's result depends on: two runs that have it alike learn the same.
 
     How a global batch is split over processes and accumulation is left out; the rows are told
-    by their lengths, labels and pictures, not by the names of their files.
+    by their lengths, labels and pictures, not by the names of their files. The base is told by
+    its weights as well as by its name: checkpoints of a LoRA do not hold them.
+
+    Args:
+        config: of the run.
+        base: the directory that the model was loaded from.
+        rows: that are learned from.
+        world: processes.
     """
     told = {key: value for key, value in asdict(config).items() if key not in _IRRELEVANT}
+    told["base"] = fingerprint(base)
     told["data"] = rows.digest()
     told["global_batch"] = config.batch_size * config.grad_accum * world
     plain: Identity = json.loads(json.dumps(told, default=str))
@@ -234,6 +243,7 @@ def _read(path: Path) -> RunState | None:
 
 
 def _same_run(out: Path, there: Mapping[str, Any], run: Identity) -> None:
+    there = {"base": run["base"], **there}  # earlier versions did not tell it
     other = [
         f"{key}: {there.get(key)!r} -> {run.get(key)!r}"
         for key in sorted({*there, *run})

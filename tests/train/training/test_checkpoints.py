@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.tiny import make_text_model
 from tests.train.tiny_run import Process, tiny_config, write_rows
-from yuren_core.errors import StorageError
+from yuren_core.errors import StorageError, UsageError
+from yuren_core.model.adapter_files import fingerprint
 from yuren_train.config import TrainConfig
 from yuren_train.recipes.stage1_text import train
-from yuren_train.training.checkpoints import Checkpoints
+from yuren_train.training.checkpoints import RUN_FILE, Checkpoints
 from yuren_train.training.events import Evaluated, Event, Saved, Started, Stepped, StopAsked
 from yuren_train.training.processes import Processes
 from yuren_train.training.stopping import STOPPED_EXIT_CODE, StoppedError
@@ -85,6 +88,24 @@ def test_a_run_that_is_cut_goes_on_to_the_bit(config: Config, values: dict[str, 
     train(cut, on_event=events.append)
     assert [event.step for event in events if isinstance(event, Started)] == [6]
     assert same(final(cut), final(whole))
+
+
+def test_a_run_does_not_go_on_with_another_base_of_the_same_name(
+    config: Config, text_model: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(text_model, base)
+    told = replace(config(method="lora"), model=str(base))
+    cut_after(told, 3)
+    run = json.loads((told.out / RUN_FILE).read_text())
+    del run["base"]  # as earlier versions wrote it
+    (told.out / RUN_FILE).write_text(json.dumps(run))
+    cut_after(told, 5)
+    (told.out / RUN_FILE).write_text(json.dumps({**run, "base": fingerprint(base)}))
+    shutil.rmtree(base)
+    make_text_model(base, seed=1)
+    with pytest.raises(UsageError, match="base: "):
+        train(told, on_event=lambda _: None)
 
 
 def test_a_checkpoint_that_is_not_whole_is_passed_over(config: Config) -> None:
