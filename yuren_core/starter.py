@@ -78,6 +78,11 @@ def is_installed() -> bool:
     return _is_whole(starter_dir(), shipped_eyes())
 
 
+def is_usable() -> bool:
+    """Whether the starter model is there, be it one of an earlier version, without eyes."""
+    return _is_whole(starter_dir(), None)
+
+
 def shipped_eyes() -> Path | None:
     """Tower, projector and LoRA of the starter, where they ship with yuren."""
     directory = assets_dir() / "starter"

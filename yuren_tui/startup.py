@@ -65,9 +65,9 @@ def choose_model(settings: Settings) -> ModelChoice | None:
     """The model that is set, else the starter; None where neither is there."""
     model = settings.model.name
     if not model:
-        from yuren_core.starter import is_installed, starter_dir
+        from yuren_core.starter import is_usable, starter_dir
 
-        if not is_installed():
+        if not is_usable():
             return None
         model = str(starter_dir())
     elif model.startswith("~"):

@@ -189,11 +189,20 @@ def test_a_tilde_in_quotes_is_the_home() -> None:
 
 def test_else_it_is_the_starter_where_it_is_there() -> None:
     assert chosen() is None
-    tower = starter_dir() / "vision_tower"
-    tower.mkdir(parents=True)
+    starter_dir().mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         (starter_dir() / name).touch()
-    (tower / "open_clip_model.safetensors").touch()
+    assert chosen() == ModelChoice(str(starter_dir()))
+
+
+def test_a_starter_without_eyes_is_talked_to_where_eyes_have_come_since(
+    starter: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "shipped_eyes", lambda: tmp_path)
+    starter_dir().mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (starter_dir() / name).touch()
+    assert not starter.is_installed()
     assert chosen() == ModelChoice(str(starter_dir()))
 
 
