@@ -27,7 +27,7 @@ def called(*arguments: object) -> Result:
 def test_a_model_and_data_must_be_named(stage: str, multimodal_model: Path) -> None:
     result = called(stage)
     assert result.exit_code == 2
-    assert "the starter cannot" in result.stderr
+    assert "none is named" in result.stderr
     assert "prepare-base --vision-tower" in result.stderr
     result = called(stage, "--model", multimodal_model)
     assert result.exit_code == 2
