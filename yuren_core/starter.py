@@ -10,6 +10,7 @@ bar.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -40,6 +41,9 @@ STARTER_WHEEL = Wheel(
 
 IMPORTER = (sys.executable, "-P", "-m", "yuren_core.model.gguf_import")
 """Makes a model directory of a GGUF; speaks the JSON lines of `gguf_import`."""
+
+_PROJECTOR = "adapter/mm_projector.safetensors"
+"""Of the eyes: small, and another in each version of them."""
 
 _MODEL_BYTES = 280_000_000  # what the model directory takes
 
@@ -74,12 +78,12 @@ def starter_dir() -> Path:
 
 
 def is_installed() -> bool:
-    """Whether the starter model is there, with its eyes; looks at names only."""
+    """Whether the starter model is there, with the eyes that ship; quick."""
     return _is_whole(starter_dir(), shipped_eyes())
 
 
 def is_usable() -> bool:
-    """Whether the starter model is there, be it one of an earlier version, without eyes."""
+    """Whether the starter model is there, be it with other eyes or none, of an earlier version."""
     return _is_whole(starter_dir(), None)
 
 
@@ -90,10 +94,20 @@ def shipped_eyes() -> Path | None:
 
 
 def _is_whole(directory: Path, eyes: Path | None) -> bool:
-    needed = ["config.json", "tokenizer.json", "model.safetensors"]
-    if eyes is not None:  # the starter of earlier versions was blind
-        needed.append("vision_tower/open_clip_model.safetensors")
-    return all((directory / name).is_file() for name in needed)
+    needed = ("config.json", "tokenizer.json", "model.safetensors")
+    if not all((directory / name).is_file() for name in needed):
+        return False
+    return eyes is None or _sees_with(directory, eyes)
+
+
+def _sees_with(directory: Path, eyes: Path) -> bool:
+    """Whether a starter was made with these eyes, not with none or with earlier ones."""
+    try:
+        provenance = json.loads((directory / "provenance.json").read_bytes())
+        known = provenance["eyes"][_PROJECTOR]
+        return bool(known == hashlib.sha256((eyes / _PROJECTOR).read_bytes()).hexdigest())
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def downloads_dir() -> Path:

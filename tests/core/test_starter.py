@@ -51,7 +51,7 @@ PIP = """
 """
 
 IMPORTER = """
-    import json, os, pathlib, sys, time
+    import hashlib, json, os, pathlib, sys, time
     root, gguf, target = pathlib.Path(__file__).parent, *map(pathlib.Path, sys.argv[1:3])
     assert gguf.read_bytes() == b"GGUF and so on"
     print("some library prints", flush=True)
@@ -67,6 +67,9 @@ IMPORTER = """
     for place in eyes:
         (draft / "vision_tower").mkdir()
         (draft / "vision_tower" / "open_clip_model.safetensors").write_text(place)
+        name = "adapter/mm_projector.safetensors"
+        known = hashlib.sha256(pathlib.Path(place, name).read_bytes()).hexdigest()
+        (draft / "provenance.json").write_text(json.dumps({"eyes": {name: known}}))
     if target.exists():
         target.rename(draft / "old")
     draft.replace(target)
@@ -131,6 +134,7 @@ def eyes(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Path:
     assets = workshop.root / "assets"
     (assets / "starter" / "adapter").mkdir(parents=True)
     (assets / "starter" / "adapter" / "adapter_config.json").write_text("{}")
+    (assets / "starter" / "adapter" / "mm_projector.safetensors").write_text("first")
     monkeypatch.setattr(starter, "assets_dir", lambda: assets)
     return assets / "starter"
 
@@ -169,6 +173,15 @@ def test_an_old_blind_starter_is_replaced_by_one_that_sees(
     workshop.steps.clear()
     workshop.install()
     assert workshop.steps == []
+
+
+def test_eyes_of_an_earlier_version_are_replaced_too(workshop: Workshop, eyes: Path) -> None:
+    workshop.install()
+    (eyes / "adapter" / "mm_projector.safetensors").write_text("second")
+    assert not starter.is_installed()
+    assert starter.is_usable()
+    workshop.install()
+    assert starter.is_installed()
 
 
 @pytest.mark.parametrize(
