@@ -29,9 +29,9 @@ from yuren_core.model.checkpoint import VISION_TOWER_DIR
 from yuren_core.model.eyes import ADAPTER_DIR
 from yuren_core.model.loading import load_model
 from yuren_core.model.vision_tower import VisionTower
-from yuren_core.paths import atomic_directory, atomic_write, cache_dir
+from yuren_core.paths import atomic_directory, cache_dir
 from yuren_core.shipped import assets_dir
-from yuren_core.starter import install_language_model, starter_dir
+from yuren_core.starter import STARTER_NAME, install_language_model, starter_dir
 from yuren_train.recipes.starter import art
 from yuren_train.recipes.starter.lessons import write_lessons
 from yuren_train.recipes.starter.projector import fit_projector, put_projector, word_vectors
@@ -48,10 +48,10 @@ _SYSTEMS = (
     "You are a helpful assistant.",
     "You describe pictures.",
 )
-STAGE2 = ("--lr=3e-4", "--epochs=1", "--order=grouped", "--batch-size=4", "--max-length=256",
+STAGE2 = ("--lr=3e-5", "--epochs=1", "--order=grouped", "--batch-size=4", "--max-length=256",
           "--save-interval=100")  # fmt: skip
-STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=4e-4", "--projector-lr=1e-4",
-          "--epochs=1", "--max-steps=1000", "--order=packed", "--batch-size=1", "--max-length=512",
+STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=4e-4", "--projector-lr=3e-5",
+          "--epochs=1", "--max-steps=550", "--order=packed", "--batch-size=1", "--max-length=512",
           "--save-interval=200", "--on-spike=warn")  # fmt: skip
 
 
@@ -59,7 +59,7 @@ STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=4e-4", "--project
 @click.option("--work", type=click.Path(path_type=Path), help="Keeps what is half done.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the eyes are to lie.")
 @click.option("--tower-steps", default=TowerTraining().steps, show_default=True)
-@click.option("--pictures", default=(2000, 8000), nargs=2, show_default=True,
+@click.option("--pictures", default=(800, 6000), nargs=2, show_default=True,
               help="Of stage 2 and of stage 3.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True)
 @click.option("--evaluate", is_flag=True, help="Only measure what is installed.")
@@ -83,7 +83,8 @@ def main(
         if evaluate:
             report(model or starter_dir(), style, work)
             if text is not None:
-                for it in (model or starter_dir(), work / "language-model"):
+                blind = _once(work / "language-model", install_language_model)
+                for it in (model or starter_dir(), blind):
                     click.echo(f"perplexity {perplexity(load_model(str(it)), text):.3f}  {it}")
         else:
             make(work, out or assets_dir() / "starter", tower_steps, pictures, seed)
@@ -115,13 +116,15 @@ def make(work: Path, out: Path, tower_steps: int, pictures: tuple[int, int], see
     eye = _once(work / "tower", tower)
 
     def base(target: Path) -> None:
+        plain = target.with_suffix(".plain")
+        shutil.rmtree(plain, ignore_errors=True)
         yuren_train("prepare-base", f"--model={text}", f"--vision-tower={eye}",
-                    "--vision-layer=-1", f"--out={target}.plain")  # fmt: skip
+                    "--vision-layer=-1", f"--out={plain}")  # fmt: skip
         weight, bias = fit_projector(
             VisionTower.from_directory(eye, -1), learned, tokenizer, table, seed=seed
         )
-        put_projector(Path(f"{target}.plain"), weight, bias)
-        Path(f"{target}.plain").rename(target)
+        put_projector(plain, weight, bias)
+        plain.rename(target)
 
     start = _once(work / "base", base)
     lessons = [
@@ -158,12 +161,13 @@ def publish(work: Path, out: Path) -> None:
                 if file.suffix == ".safetensors":
                     tensors = {k: v.to(torch.bfloat16) for k, v in load_file(file).items()}
                     (draft / file.name).write_bytes(save(tensors, metadata={"format": "pt"}))
-                elif file.name in ("adapter_config.json", "open_clip_config.json"):
+                elif file.name == "open_clip_config.json":
                     shutil.copy(file, draft)
-    config = out / ADAPTER_DIR / "adapter_config.json"
-    values = json.loads(config.read_text(encoding="utf-8"))
-    values["base_model_name_or_path"] = "SmolLM2-135M-Instruct"
-    atomic_write(config, json.dumps(values, indent=2, sort_keys=True) + "\n")
+                elif file.name == "adapter_config.json":  # not with a path of this machine
+                    values = json.loads(file.read_text(encoding="utf-8"))
+                    values["base_model_name_or_path"] = STARTER_NAME
+                    text = json.dumps(values, indent=2, sort_keys=True)
+                    (draft / file.name).write_text(text + "\n", encoding="utf-8")
 
 
 def report(model: Path, style_name: str, work: Path) -> dict[str, float]:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The projector's start: the straight line from what a cell shows to the words for it.
 
-Fitted by least squares on scenes and words alone, no language model runs: where a cat stands a
-cell is to become the embedding of " cat", with a little of the colour's and the number's. Stage
-2 goes on from there; from chance it would take it hours on two cores to get as far.
+The tower has learned to bring a cell that shows a cat to the embedding of " cat": that layer is
+taken, as long as embeddings are. A little of the colour's word and of the number's is added, by
+least squares. No language model runs. Stage 2 goes on from there; from chance it would take it
+hours on two cores to get as far.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from yuren_core.model.vision_tower import VisionTower
 from yuren_core.paths import atomic_write
 from yuren_train.recipes.starter.art import Sprite, concepts
 from yuren_train.recipes.starter.scenes import COLOURS, SceneMaker
-from yuren_train.recipes.starter.tower import IMAGE_SIZE, STRIDE, name_targets, tower_config
+from yuren_train.recipes.starter.tower import IMAGE_SIZE, STRIDE, tower_config
 
 _NUMBERS = ("one", "two", "three", "four")
-_COLOUR_SHARE = 0.5  # of a colour's word beside a thing's
-_NUMBER_SHARE = 0.4
+_COLOUR_SHARE = 0.2  # of a colour's word beside a thing's
+_NUMBER_SHARE = 0.2
 _BATCHES = 24
 _BATCH = 256
 _RIDGE = 1e-2
+_SHOWN = 0.5  # a cell that is covered more shows a thing
 
 
 def word_vectors(words: Sequence[str], tokenizer: PreTrainedTokenizerBase, table: Tensor) -> Tensor:
@@ -42,6 +44,7 @@ def word_vectors(words: Sequence[str], tokenizer: PreTrainedTokenizerBase, table
     return torch.stack([table[i].float().mean(0) for i in ids])
 
 
+@torch.no_grad()
 def fit_projector(
     tower: VisionTower,
     sprites: Sequence[Sprite],
@@ -59,39 +62,42 @@ def fit_projector(
         table: (V, D), its input embeddings.
         seed: of the scenes.
     """
-    middle = table.float().mean(0)
     names, colours, numbers = (
-        word_vectors(words, tokenizer, table) - middle
+        word_vectors(words, tokenizer, table)
         for words in ([concept.name for concept in concepts()], COLOURS, _NUMBERS)
     )
-    names = torch.cat([names, torch.zeros(1, names.shape[1])])  # nothing is no word
+    colours, numbers = colours - colours.mean(0), numbers - numbers.mean(0)
+    length = (names - names.mean(0)).norm(dim=1).mean()
     maker = SceneMaker(sprites, IMAGE_SIZE // STRIDE)
     preprocess = tower_config(1)["preprocess_cfg"]
-    features, targets = [], []
+    head = tower.visual.attnpool.c_proj  # as `save_tower` has left it
+    features, targets, lengths = [], [], []
     for batch in range(_BATCHES):
         scenes = maker.batch(_BATCH, IMAGE_SIZE, seed=seed + batch, hardness=0.7)
         pixels = (scenes.pixels - preprocess["mean"][0]) / preprocess["std"][0]
-        features.append(tower(pixels).float().flatten(0, 1))
-        has_colour = (scenes.colours >= 0).float()[:, None, None]
-        target = name_targets(scenes, len(concepts())) @ names  # (B, P, D)
-        target += _COLOUR_SHARE * has_colour * colours[scenes.colours.clamp_min(0)][:, None]
-        target += _NUMBER_SHARE * numbers[scenes.counts - 1][:, None]
-        targets.append(target.flatten(0, 1))
-    return _least_squares(torch.cat(features), torch.cat(targets), middle)
+        cells = tower(pixels).float()
+        has_colour = (scenes.colours >= 0).float()[:, None]
+        target = _COLOUR_SHARE * has_colour * colours[scenes.colours.clamp_min(0)]
+        target += _NUMBER_SHARE * numbers[scenes.counts - 1]
+        shown = scenes.coverage.sum(1).flatten(1) > _SHOWN
+        lengths.append(head(cells[shown]).norm(dim=-1))
+        features.append(cells.flatten(0, 1))
+        targets.append(target.repeat_interleave(cells.shape[1], dim=0))
+    weight, bias = _least_squares(torch.cat(features), torch.cat(targets))
+    scale = length / torch.cat(lengths).mean()
+    return weight + scale * head.weight, bias + scale * head.bias + names.mean(0)
 
 
-def _least_squares(features: Tensor, targets: Tensor, middle: Tensor) -> tuple[Tensor, Tensor]:
-    """Ridge regression on standardised features, its answers as long as the targets are."""
+def _least_squares(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Ridge regression on standardised features: weight (D, C) and bias (D,)."""
     mean, deviation = features.mean(0), features.std(0).clamp_min(1e-4)
     x = ((features - mean) / deviation).double()
     offset = targets.mean(0)
-    y = (targets - offset).double()
     gram = x.T @ x / len(x)
     gram += _RIDGE * torch.eye(x.shape[1], dtype=torch.double)
-    weight = torch.linalg.solve(gram, x.T @ y / len(x)).float()  # (C, D)
-    weight *= y.float().norm(dim=1).mean() / (x.float() @ weight).norm(dim=1).mean()
+    weight = torch.linalg.solve(gram, x.T @ (targets - offset).double() / len(x)).float()  # (C, D)
     weight = weight / deviation[:, None]
-    return weight.T.contiguous(), offset + middle - mean @ weight
+    return weight.T.contiguous(), offset - mean @ weight
 
 
 def put_projector(directory: Path, weight: Tensor, bias: Tensor) -> None:

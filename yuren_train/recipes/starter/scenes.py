@@ -8,7 +8,6 @@ the art has few styles and unseen ones are to be recognised. Each scene comes wi
 from __future__ import annotations
 
 import colorsys
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from yuren_train.recipes.starter.art import SPRITE_SIZE, Sprite
+from yuren_train.recipes.starter.art import Sprite
+from yuren_train.recipes.starter.augmentation import Place, distorted, photographed, placed, ramp
 
 COLOURS = (
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "gray", "black", "white",
@@ -44,20 +44,6 @@ def colour_of(name: str, draw: np.random.Generator) -> tuple[float, float, float
     """An RGB triple, 0 to 1, that people call by this name."""
     hue, saturation, value = (draw.uniform(*span) for span in _RANGES[name])
     return colorsys.hsv_to_rgb(hue / 360 % 1, saturation / 100, value / 100)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a thing stands.
-
-    Attributes:
-        x, y: its centre, from 0 (left, top) to 1.
-        size: of its longer side, as a part of the picture's.
-    """
-
-    x: float
-    y: float
-    size: float
 
 
 def places(count: int, draw: np.random.Generator) -> list[Place]:
@@ -184,8 +170,8 @@ class SceneMaker:
             things[rows, slot] = np.where(alike, things[rows, 0], fresh)
             chosen = [self._sprite(int(concept), draw) for concept in things[rows, slot]]
             sprite = self._pixels[chosen].float().div_(255)
-            sprite = _distorted(sprite, hardness, generator)
-            layer = _placed(
+            sprite = distorted(sprite, hardness, generator)
+            layer = placed(
                 sprite, [standing[row][slot] for row in rows], pixels, hardness, draw, generator
             )
             colour, alpha = layer[:, :3], layer[:, 3:].clamp(0, 1)  # colour comes premultiplied
@@ -193,7 +179,7 @@ class SceneMaker:
             canvas[picked] = canvas[picked] * (1 - alpha) + colour
             coverage[picked, slot] = functional.adaptive_avg_pool2d(alpha, self._grid)[:, 0]
         return Scenes(
-            _photographed(canvas, hardness, generator),
+            photographed(canvas, hardness, generator),
             coverage,
             torch.from_numpy(things),
             torch.from_numpy(counts),
@@ -213,8 +199,8 @@ class SceneMaker:
         canvas = ground[:, None, None].expand(-1, pixels, pixels)
         for thing, place in zip(scene.things, scene.places, strict=True):
             sprite = self._pixels[[self._sprite(thing, draw)]].float() / 255
-            sprite = _distorted(sprite, hardness, generator)
-            (layer,) = _placed(sprite, [place], pixels, hardness, draw, generator)
+            sprite = distorted(sprite, hardness, generator)
+            (layer,) = placed(sprite, [place], pixels, hardness, draw, generator)
             canvas = canvas * (1 - layer[3:]) + layer[:3]
         return canvas.clamp(0, 1)
 
@@ -238,115 +224,5 @@ def _grounds(
         coarse = torch.rand(len(rows), 3, 4, 4, generator=generator)
         canvas[rows] = functional.interpolate(coarse, (pixels, pixels), mode="bilinear")
     shaded = torch.from_numpy(np.flatnonzero(draw.random(size) < 0.3))
-    canvas[shaded] *= _ramp(len(shaded), pixels, 0.12, generator)
+    canvas[shaded] *= ramp(len(shaded), pixels, 0.12, generator)
     return canvas.clamp_(0, 1), torch.from_numpy(picked)
-
-
-def _ramp(count: int, pixels: int, depth: float, generator: torch.Generator) -> Tensor:
-    """(N, 1, S, S) around 1: light that falls from one side."""
-    angle = torch.rand(count, 1, 1, 1, generator=generator) * 2 * math.pi
-    line = torch.linspace(-1, 1, pixels)
-    return 1 + depth * (
-        torch.cos(angle) * line.view(1, 1, 1, -1) + torch.sin(angle) * line.view(1, 1, -1, 1)
-    )
-
-
-def _distorted(sprite: Tensor, hardness: float, generator: torch.Generator) -> Tensor:
-    """Draw things (N, 4, 64, 64) in other ways: colours, outlines, lines alone, holes."""
-
-    def some(probability: float) -> Tensor:
-        return torch.rand(len(sprite), generator=generator) < probability * hardness
-
-    def span(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(len(sprite), 1, 1, 1, generator=generator)
-
-    colour, alpha = sprite[:, :3], sprite[:, 3:]
-    gray = colour.mean(1, keepdim=True)
-
-    rows = some(0.8)  # saturation, contrast, brightness
-    mixed = gray + (colour - gray) * span(0.3, 1.6)
-    mixed = (mixed - 0.5) * span(0.7, 1.35) + 0.5 + span(-0.15, 0.15)
-    colour = torch.where(rows[:, None, None, None], mixed.clamp(0, 1), colour)
-
-    rows = some(0.35)  # another hue: turn the colour cube about its grey axis
-    angle = (torch.rand(len(sprite), generator=generator) - 0.5) * 2.4
-    turned = torch.einsum("nij,njhw->nihw", _hue_turn(angle), colour).clamp(0, 1)
-    colour = torch.where(rows[:, None, None, None], turned, colour)
-
-    rows = some(0.12)  # one flat colour with its shades
-    tint = torch.rand(len(sprite), 3, 1, 1, generator=generator)
-    colour = torch.where(rows[:, None, None, None], gray * 0.6 + tint * 0.4, colour)
-
-    rows = some(0.25)  # shaded as if it had a body
-    shade = _ramp(len(sprite), SPRITE_SIZE, 0.3, generator)
-    colour = torch.where(rows[:, None, None, None], (colour * shade).clamp(0, 1), colour)
-
-    rows = some(0.5)  # dark lines where the drawing has edges, and at its rim
-    blurred = functional.avg_pool2d(gray * alpha, 3, 1, 1)
-    edges = (gray * alpha - blurred).abs() * 6
-    widths = torch.rand(len(sprite), generator=generator)[:, None, None, None]
-    inner = -functional.max_pool2d(-alpha, 3, 1, 1)
-    inner = torch.where(widths > 0.5, -functional.max_pool2d(-inner, 3, 1, 1), inner)
-    lines = (edges * span(0.0, 1.0) + (alpha - inner)).clamp(0, 1)
-    colour = torch.where(rows[:, None, None, None], colour * (1 - lines * span(0.6, 1)), colour)
-
-    rows = some(0.10)  # nothing but the lines, on white or on a colour
-    paper = torch.where(span(0, 1) > 0.5, torch.ones_like(tint), tint)
-    colour = torch.where(rows[:, None, None, None], paper * (1 - lines), colour)
-
-    rows = some(0.2)  # coarser than it was
-    coarse = functional.interpolate(
-        functional.avg_pool2d(colour, 2), scale_factor=2, mode="bilinear"
-    )
-    colour = torch.where(rows[:, None, None, None], coarse, colour)
-
-    rows = some(0.25)  # a part is hidden
-    line = torch.arange(SPRITE_SIZE)
-    left, top = span(0, 44), span(0, 44)
-    across = (line.view(1, 1, 1, -1) >= left) & (line.view(1, 1, 1, -1) < left + span(8, 28))
-    down = (line.view(1, 1, -1, 1) >= top) & (line.view(1, 1, -1, 1) < top + span(8, 28))
-    alpha = alpha * ~(across & down & rows[:, None, None, None])
-    return torch.cat([colour * alpha, alpha], dim=1)
-
-
-def _hue_turn(angle: Tensor) -> Tensor:
-    """(N, 3, 3) that turn RGB by angles (N,) about the grey axis."""
-    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
-    axis = torch.full((1, 3, 3), 1 / 3)
-    cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])[None] / math.sqrt(3)
-    return cos * torch.eye(3)[None] + sin * cross + (1 - cos) * axis
-
-
-def _placed(
-    sprite: Tensor,
-    standing: Sequence[Place],
-    pixels: int,
-    hardness: float,
-    draw: np.random.Generator,
-    generator: torch.Generator,
-) -> Tensor:
-    """Bring sprites to their places: (N, 4, S, S), turned, stretched, mirrored and bent."""
-    count = len(sprite)
-    angle = torch.from_numpy(draw.normal(0, 0.22 * hardness, count)).float()
-    stretch = torch.from_numpy(np.exp(draw.normal(0, 0.12 * hardness, count))).float()
-    mirror = torch.from_numpy(np.where(draw.random(count) < 0.5, -1.0, 1.0)).float()
-    size = torch.tensor([place.size for place in standing])
-    x = torch.tensor([place.x for place in standing]) * 2 - 1
-    y = torch.tensor([place.y for place in standing]) * 2 - 1
-    cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-    theta = torch.zeros(count, 2, 3)  # from the canvas to the sprite
-    theta[:, 0, 0], theta[:, 0, 1] = cos * mirror * stretch, sin * mirror * stretch
-    theta[:, 1, 0], theta[:, 1, 1] = -sin / stretch, cos / stretch
-    theta[:, :, 2] = -(theta[:, :, :2] @ torch.stack([x, y], 1)[:, :, None])[:, :, 0]
-    field = functional.affine_grid(theta, [count, 4, pixels, pixels], align_corners=False)
-    bend = torch.randn(count, 2, 4, 4, generator=generator) * 0.07 * hardness
-    bend = functional.interpolate(bend, (pixels, pixels), mode="bicubic")
-    return functional.grid_sample(sprite, field + bend.permute(0, 2, 3, 1), align_corners=False)
-
-
-def _photographed(canvas: Tensor, hardness: float, generator: torch.Generator) -> Tensor:
-    """Grain, and a little less light or more."""
-    grain = torch.rand(len(canvas), 1, 1, 1, generator=generator) * 0.04 * hardness
-    light = 1 + (torch.rand(len(canvas), 1, 1, 1, generator=generator) - 0.5) * 0.1 * hardness
-    noise = torch.randn(canvas.shape, generator=generator)
-    return (canvas * light + noise * grain).clamp_(0, 1)

@@ -28,8 +28,9 @@ from yuren_train.data.faults import Fault
 from yuren_train.data.schema import Row
 from yuren_train.data.sources import read_rows
 from yuren_train.recipes.starter.art import Sprite, concepts
+from yuren_train.recipes.starter.augmentation import Place
 from yuren_train.recipes.starter.questions import Question, Subject, ask
-from yuren_train.recipes.starter.scenes import COLOURS, Place, Scene, SceneMaker, invent
+from yuren_train.recipes.starter.scenes import COLOURS, Scene, SceneMaker, invent
 from yuren_train.recipes.starter.tower import IMAGE_SIZE, STRIDE
 
 _SCENES = 120  # for each subject that needs scenes of several things
@@ -137,7 +138,7 @@ def perplexity(loaded: LoadedModel, rows: Path, *, most: int = 100) -> float:
         logits = loaded.model(input_ids=ids).logits[0, :-1].float().cpu()[learned]
         loss += float(functional.cross_entropy(logits, ids[0, 1:].cpu()[learned], reduction="sum"))
         tokens += int(learned.sum())
-    return math.exp(loss / tokens)
+    return math.exp(loss / max(tokens, 1))
 
 
 def summary(asked: Sequence[Asked]) -> dict[str, float]:

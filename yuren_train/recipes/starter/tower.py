@@ -26,10 +26,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from yuren_core.model.vision_tower import VisionTower
 from yuren_core.paths import atomic_directory
 from yuren_train.recipes.starter.art import Sprite, concepts
+from yuren_train.recipes.starter.augmentation import Place
 from yuren_train.recipes.starter.scenes import (
     COLOURS,
     MOST_THINGS,
-    Place,
     Scene,
     SceneMaker,
     Scenes,

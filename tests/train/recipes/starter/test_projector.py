@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tests.train.recipes.starter.tiny_art import flat_sprites, number
 from yuren_core.model.loading import load_model
@@ -28,29 +28,13 @@ from yuren_train.recipes.starter.tower import IMAGE_SIZE, STRIDE, Learner, save_
 GRID = IMAGE_SIZE // STRIDE
 
 
-def test_a_linear_relation_is_found_and_keeps_its_length() -> None:
+def test_a_linear_relation_is_found() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(400, 12, generator=generator) * torch.logspace(-1, 1, 12) + 3
-    truth = torch.randn(12, 5, generator=generator)
-    middle = torch.randn(5, generator=generator)
-    targets = features @ truth
-    targets = targets - targets.mean(0)
-    weight, bias = projector._least_squares(features, targets, middle)
+    targets = features @ torch.randn(12, 5, generator=generator) + 7
+    weight, bias = projector._least_squares(features, targets)
     assert (weight.shape, bias.shape) == ((5, 12), (5,))
-    found = features @ weight.T + bias - middle
-    assert functional.cosine_similarity(found, targets, dim=-1).quantile(0.05) > 0.99
-    assert found.norm(dim=1).mean() == pytest.approx(float(targets.norm(dim=1).mean()), rel=0.02)
-
-
-def test_noise_makes_the_answers_no_shorter() -> None:
-    generator = torch.Generator().manual_seed(1)
-    features = torch.randn(500, 8, generator=generator)
-    targets = features @ torch.randn(8, 4, generator=generator)
-    targets += 5 * torch.randn(targets.shape, generator=generator)
-    targets -= targets.mean(0)
-    weight, bias = projector._least_squares(features, targets, torch.zeros(4))
-    found = (features @ weight.T + bias).norm(dim=1).mean()
-    assert found == pytest.approx(float(targets.norm(dim=1).mean()), rel=0.05)
+    torch.testing.assert_close(features @ weight.T + bias, targets, rtol=0.1, atol=0.5)
 
 
 def test_a_word_is_embedded_as_in_a_sentence(text_model: Path) -> None:
@@ -66,35 +50,68 @@ def test_a_word_is_embedded_as_in_a_sentence(text_model: Path) -> None:
 def tower(tmp_path_factory: pytest.TempPathFactory) -> VisionTower:
     """One that has learned nothing: even so its cells tell flat colours apart."""
     torch.manual_seed(0)
-    names = functional.normalize(torch.randn(len(concepts()), 8), dim=-1)
+    names = functional.normalize(torch.randn(len(concepts()), 64), dim=-1)
     directory = tmp_path_factory.mktemp("tower") / "tower"
     save_tower(Learner(names), directory)
     return VisionTower.from_directory(directory, -1)
 
 
-def test_cells_become_the_words_for_what_they_show(
-    tower: VisionTower, text_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def words(
+    text_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[PreTrainedTokenizerBase, Tensor]:
+    """A tokenizer and a table of embeddings; few scenes are enough."""
     monkeypatch.setattr(projector, "_BATCHES", 2)
     monkeypatch.setattr(projector, "_BATCH", 96)
-    names = ("cat", "apple", "car", "tree")
-    sprites = flat_sprites(*names)
-    tokenizer = AutoTokenizer.from_pretrained(text_model)
     table = torch.randn(512, 64, generator=torch.Generator().manual_seed(3))
-    weight, bias = fit_projector(tower, sprites, tokenizer, table, seed=0)
+    return AutoTokenizer.from_pretrained(text_model), table
+
+
+def cells_of(tower: VisionTower, maker: SceneMaker, scene: Scene) -> Tensor:
+    """(P, C)."""
+    return tower((maker.picture(scene, IMAGE_SIZE, seed=scene.colour)[None] - 0.5) / 0.25)[0]
+
+
+def test_names_come_from_the_towers_own_layer_as_long_as_embeddings_are(
+    tower: VisionTower,
+    words: tuple[PreTrainedTokenizerBase, Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(projector, "_COLOUR_SHARE", 0.0)
+    monkeypatch.setattr(projector, "_NUMBER_SHARE", 0.0)
+    sprites = flat_sprites("cat", "apple", "car", "tree")
+    weight, bias = fit_projector(tower, sprites, *words, seed=0)
     assert weight.shape == (64, tower.hidden_size)
-    words = word_vectors(names, tokenizer, table) - table.mean(0)
+    names = word_vectors([concept.name for concept in concepts()], *words)
+    maker = SceneMaker(sprites, GRID)
+    cells = cells_of(tower, maker, Scene((number("cat"),), (Place(0.5, 0.5, 0.95),), 4))
+    head: Tensor = tower.visual.attnpool.c_proj(cells)
+    vectors = cells @ weight.T + bias - names.mean(0)
+    assert functional.cosine_similarity(vectors, head, dim=-1).min() > 0.999
+    length = (names - names.mean(0)).norm(dim=1).mean()
+    assert 0.4 < vectors[GRID * GRID // 2].norm() / length < 2.5
+
+
+def test_colours_come_as_their_words(
+    tower: VisionTower,
+    words: tuple[PreTrainedTokenizerBase, Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(projector, "_COLOUR_SHARE", 1.0)
+    sprites = flat_sprites("cat", "apple", "car", "tree")
+    weight, bias = fit_projector(tower, sprites, *words, seed=0)
+    monkeypatch.setattr(projector, "_COLOUR_SHARE", 0.0)
+    without, at = fit_projector(tower, sprites, *words, seed=0)
+    table = word_vectors(COLOURS, *words)
     maker = SceneMaker(sprites, GRID)
 
-    def said(name: str, ground: int) -> str:
-        scene = Scene((number(name),), (Place(0.5, 0.5, 0.9),), ground)
-        pixels = maker.picture(scene, IMAGE_SIZE, seed=ground)[None]
-        middle_cell = tower((pixels - 0.5) / 0.25)[0, GRID * GRID // 2]
-        vector: Tensor = middle_cell @ weight.T + bias - table.mean(0)
-        return names[int(functional.cosine_similarity(vector[None], words, dim=-1).argmax())]
+    def said(colour: int) -> int:
+        cells = cells_of(tower, maker, Scene((number("car"),), (Place(0.5, 0.5, 0.5),), colour))
+        vector = (cells @ (weight - without).T + bias - at).mean(0, keepdim=True)
+        return int(functional.cosine_similarity(vector, table - table.mean(0), dim=-1).argmax())
 
-    right = [said(name, ground) == name for name in names for ground in range(len(COLOURS))]
-    assert sum(right) / len(right) > 0.6  # a quarter by chance
+    right = [said(colour) == colour for colour in range(len(COLOURS))]
+    assert sum(right) / len(right) > 0.6  # an eleventh by chance
 
 
 def test_the_projector_of_a_model_directory_is_replaced(
