@@ -51,7 +51,7 @@ _SYSTEMS = (
 STAGE2 = ("--lr=3e-5", "--epochs=1", "--order=grouped", "--batch-size=4", "--max-length=256",
           "--save-interval=100")  # fmt: skip
 STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=4e-4", "--projector-lr=3e-5",
-          "--epochs=1", "--max-steps=550", "--order=packed", "--batch-size=1", "--max-length=512",
+          "--epochs=1", "--max-steps=1000", "--order=packed", "--batch-size=1", "--max-length=512",
           "--save-interval=200", "--on-spike=warn")  # fmt: skip
 
 
@@ -59,7 +59,7 @@ STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=4e-4", "--project
 @click.option("--work", type=click.Path(path_type=Path), help="Keeps what is half done.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the eyes are to lie.")
 @click.option("--tower-steps", default=TowerTraining().steps, show_default=True)
-@click.option("--pictures", default=(800, 6000), nargs=2, show_default=True,
+@click.option("--pictures", default=(2000, 8000), nargs=2, show_default=True,
               help="Of stage 2 and of stage 3.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True)
 @click.option("--evaluate", is_flag=True, help="Only measure what is installed.")
