@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import termios
 import time
@@ -57,6 +58,7 @@ class Terminal:
             dimensions=size,
             encoding="utf-8",
             codec_errors="replace",
+            preexec_fn=_hear_hangup,
         )
         self.pid = self._process.pid
 
@@ -122,3 +124,8 @@ class Terminal:
             self._process.close(force=True)
         except pexpect.ExceptionPexpect:  # it is killed, but a busy machine takes its time
             self._process.wait()
+
+
+def _hear_hangup() -> None:
+    """As in a terminal of a person's own, whatever these tests were started under (nohup)."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
