@@ -104,7 +104,7 @@ def with_article(concept: int) -> str:
         return name
     if name in _UNIQUE:
         return f"the {name}"
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return _a(name)
 
 
 def ask(subject: Subject, scene: Scene, draw: np.random.Generator) -> Question | None:
@@ -143,7 +143,7 @@ def describe(scene: Scene) -> str:
         for thing, number in counted.items()
     ]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return _sentence(f"{listed} on {_article_of_colour(COLOURS[scene.colour])} background")
+    return _sentence(f"{listed} on {_a(COLOURS[scene.colour])} background")
 
 
 def _side(scene: Scene, left: int, draw: np.random.Generator) -> Question | None:
@@ -197,13 +197,11 @@ def _plural(name: str) -> str:
 
 
 def _kind_phrase(kind: str) -> str:
-    if kind in _KINDS:
-        return _KINDS[kind]
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return _KINDS.get(kind) or _a(kind)
 
 
-def _article_of_colour(colour: str) -> str:
-    return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour}"
+def _a(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def conversation(
