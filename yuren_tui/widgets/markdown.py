@@ -15,14 +15,16 @@ from markdown_it import MarkdownIt
 from mdit_py_cjk_friendly import cjk_friendly
 from textual.widgets import Markdown
 
+from yuren_tui.widgets.shown_markdown import always_shown
+
 _SHORTEST_WAIT_S = 0.04  # 25 frames a second
 _WAIT_PER_COST = 2.0  # at most a third of the time goes into drawing
 _LONGEST_DRAWING_S = 0.5
 
 
 def parser() -> MarkdownIt:
-    """Markdown as models write it; HTML stays text."""
-    return MarkdownIt("gfm-like", {"html": False}).use(cjk_friendly)
+    """Markdown as models write it; HTML stays text, and nothing is drawn as nothing."""
+    return MarkdownIt("gfm-like", {"html": False}).use(cjk_friendly).use(always_shown)
 
 
 _reader = cache(parser)

@@ -132,6 +132,7 @@ class AssistantMessage(TurnMessage):
         super().__init__(view)
         self._limiter = LineLimiter()
         self._has_words = bool(view.text)
+        self._is_blank = not view.text.strip()
         self._words = self._limiter.feed(sanitize(view.text))
         self.set_reactive(AssistantMessage.waiting, waiting)
         self.set_reactive(AssistantMessage.ending, view.ending)
@@ -160,6 +161,7 @@ class AssistantMessage(TurnMessage):
         if not self._has_words:
             self._has_words = True
             self._show_remark()
+        self._is_blank = self._is_blank and not text.strip()
         if piece := self._limiter.feed(sanitize(text)):
             self._body.write(piece)
 
@@ -186,7 +188,9 @@ class AssistantMessage(TurnMessage):
     def _remark(self) -> str:
         if self.ending is None:
             return "" if self._has_words else self.waiting
-        remarks = [tr(f"chat.ending_{self.ending}")] if self.ending != "done" else []
+        remarks = [tr("chat.wordless")] if self._is_blank else []
+        if self.ending != "done":
+            remarks.append(tr(f"chat.ending_{self.ending}"))
         if self._limiter.hidden:
             remarks.append(tr("chat.not_shown", count=self._limiter.hidden))
         return "  ·  ".join(remarks)
