@@ -5,8 +5,9 @@
 
 Builds the store once (in DIR, where it stays, or in a temporary directory), half of it English
 and half Chinese, words distributed as words are (Zipf). Then each action is timed in a fresh
-process, with what the store has cached of the system's, against the same on an empty store. The
-target is at most 0.1 s more. Prints a table, then one JSON line.
+process, with what the store has cached of the system's, against the same on an empty store; a draft
+is saved in a chat with a lorebook of five megabytes, against one without a preset. The target is at
+most 0.1 s more. Prints a table, then one JSON line.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,10 +23,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from yuren_tui.store import Store
+from yuren_tui.store import Draft, Store
 from yuren_tui.store.rescue import rebuild_indexes
 
 TARGET_S = 0.1
+_LORE_CHARACTERS = 5_000_000
+_DRAFTS = 30
 _TRIGGERS = ("title_inserted", "message_inserted")
 
 
@@ -145,7 +149,20 @@ def queries(directory: Path) -> dict[str, str]:
     }
 
 
-def measure(directory: Path, asked: dict[str, str]) -> dict[str, float]:
+def save_drafts(store: Store, lore_characters: int) -> float:
+    """Seconds that saving a draft takes, by the median, in a chat with a preset of that size."""
+    preset = {"id": "lore", "toml": "x" * lore_characters} if lore_characters else None
+    chat_id = store.chats.create(preset=preset).id
+    taken = []
+    for number in range(_DRAFTS):
+        start = time.perf_counter()
+        store.chats.save_draft(chat_id, Draft("a word more " * (number + 1)))
+        taken.append(time.perf_counter() - start)
+    store.chats.purge(chat_id)
+    return statistics.median(taken)
+
+
+def measure(directory: Path, asked: dict[str, str], lore_characters: int) -> dict[str, float]:
     """Seconds of each action; run in a fresh process."""
     times: dict[str, float] = {}
     start = time.perf_counter()
@@ -164,16 +181,22 @@ def measure(directory: Path, asked: dict[str, str]) -> dict[str, float]:
             piece = time.perf_counter()
             store.search(query[:end])
             times[name] = max(times.get(name, 0.0), time.perf_counter() - piece)
+    times["save a draft"] = save_drafts(store, lore_characters)
     store.close()
     return times
 
 
-def measured_in_a_process(directory: Path, asked: dict[str, str]) -> dict[str, float]:
+def measured_in_a_process(
+    directory: Path, asked: dict[str, str], lore_characters: int = 0
+) -> dict[str, float]:
     """`measure`, the better of three processes for each action."""
     runs = []
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, __file__, "--measure", str(directory)],
+            [
+                *(sys.executable, __file__, "--measure", str(directory)),
+                *("--lore", str(lore_characters)),
+            ],
             input=json.dumps(asked),
             capture_output=True,
             text=True,
@@ -190,9 +213,10 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=50)
     parser.add_argument("--directory", type=Path, help="keep the store here, and use it again")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--lore", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(options.measure, json.load(sys.stdin))))
+        print(json.dumps(measure(options.measure, json.load(sys.stdin), options.lore)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         full = options.directory or Path(temporary) / "full"
@@ -203,7 +227,7 @@ def main() -> None:
         print(f"{options.chats} chats of {options.messages} messages, {size / 1e6:.0f} MB", end="")
         print(f", built in {built:.0f} s" if built else "")
         asked = queries(full)
-        of_full = measured_in_a_process(full, asked)
+        of_full = measured_in_a_process(full, asked, _LORE_CHARACTERS)
         of_empty = measured_in_a_process(Path(temporary) / "empty", asked)
     print(f"\n{'':32}{'empty':>10}{'full':>10}{'more':>10}")
     for name, seconds in of_full.items():

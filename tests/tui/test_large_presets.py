@@ -66,11 +66,11 @@ async def test_a_long_snapshot_is_read_in_a_thread_and_once(start: Start) -> Non
     await through(session.send("one"))
     session.new_chat(Preset("small"))
     await through(session.send("two"))
-    assert is_long(session.store.chats.get(1).preset)
-    assert not is_long(session.store.chats.get(2).preset)
+    assert is_long(session.store.chats.preset(1))
+    assert not is_long(session.store.chats.preset(2))
     preset_snapshot._read.cache_clear()
     before = time.perf_counter()
-    preset_of(session.store.chats.get(1).preset)
+    preset_of(session.store.chats.preset(1))
     alone = time.perf_counter() - before
     preset_snapshot._read.cache_clear()
     async with watched() as gap:
@@ -99,7 +99,7 @@ async def test_a_snapshot_is_written_in_a_thread_and_once(
     await through(session.send("two"))
     assert len(threads) == 1
     assert threading.get_ident() not in threads
-    assert is_long(session.store.chats.get(2).preset)
+    assert is_long(session.store.chats.preset(2))
     changed = replace(preset, common=PresetText(name="Other"))
     assert "Other" in str(snapshot_of(changed))
 

@@ -134,9 +134,7 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(
     (tmp_path / "ana.toml").write_text('name = "Ana"\ngreeting = "So, {{user}}:"\n')
     typed(terminal, f"/preset {tmp_path}/ana.toml", "A new conversation with Ana", "So, Mei:")
     with Store.open() as store:
-        chat = store.chats.get(1)
-        assert chat.preset is not None
-        assert chat.preset["id"] == "poet"
+        assert (store.chats.preset(1) or {})["id"] == "poet"
 
 
 def test_another_model_is_loaded_and_remembered(terminal: Terminal) -> None:

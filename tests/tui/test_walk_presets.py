@@ -51,7 +51,7 @@ def test_a_character_greets_answers_and_knows_its_lore(tmp_path: Path) -> None:
         walking.press(ESC)
         chat = walking.last_chat()
         assert chat is not None
-        assert (chat.preset or {})["id"] == "lighthouse-keeper"
+        assert walking.preset(chat)["id"] == "lighthouse-keeper"
 
 
 def test_presets_are_copied_made_edited_deleted_and_shared(tmp_path: Path) -> None:

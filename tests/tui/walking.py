@@ -21,6 +21,7 @@ from tests.tui.terminal import Terminal
 from yuren_core.messages import Role
 from yuren_core.starter import is_installed, starter_dir
 from yuren_tui.store import Chat, Store, StoredMessage
+from yuren_tui.store.values import Json
 
 ESC, TAB, ENTER, BACKSPACE = "\x1b", "\t", "\r", "\x7f"
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
@@ -148,6 +149,11 @@ class Walk(Terminal):
         """The chat that was used last, as it is on the disk."""
         with Store.open(self.home / "data") as store:
             return store.chats.last()
+
+    def preset(self, chat: Chat) -> Json:
+        """A chat's preset, as it is on the disk; an empty one for nobody in particular."""
+        with Store.open(self.home / "data") as store:
+            return store.chats.preset(chat.id) or {}
 
     def messages(self) -> list[StoredMessage]:
         """The last chat's messages, as they are on the disk."""

@@ -15,7 +15,7 @@ from yuren_core.messages import ImagePart
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.presets import Preset
 from yuren_tui.session.chat_sampling import ChatSampling
-from yuren_tui.session.preset_snapshot import NO_PRESET, preset_of, snapshot_of
+from yuren_tui.session.preset_snapshot import NO_PRESET, snapshot_of
 from yuren_tui.session.values import Profile
 from yuren_tui.store import Chat, Draft, Store
 
@@ -119,7 +119,7 @@ class ChatRow:
     def rename(self, title: str) -> None:
         """Give the chat a title that no rule replaces; an empty one hands the naming back."""
         self._store().chats.rename(self.require_id(), title)
-        self.title = self._store().chats.get(self.require_id()).title
+        self.title = self._store().chats.title(self.require_id())
 
     # ------------------------------------------------------------ draft and place
 
@@ -155,12 +155,12 @@ class ChatRow:
             preset.sampling, base=base, fixed=self._fixed_sampling
         )
 
-    def _take_row(self, chat: Chat) -> None:
+    def _take_row(self, chat: Chat, preset: Preset) -> None:
         self._id, self.title = chat.id, chat.title
         self.draft, self.scroll = chat.draft, chat.scroll
         self.system_draft = chat.system_draft
         self._extras = dict(chat.extras)
-        self._preset = preset_of(chat.preset)
+        self._preset = preset
         self._system_prompt = chat.system_prompt
         self._sampling = ChatSampling.of(
             chat.sampling or self._sampling.params, self._extras, self._preset.sampling.told

@@ -162,7 +162,7 @@ class OpenChat:
         """
         from yuren_tui.session.preset_snapshot import is_long, preset_of
 
-        snapshot = self.store.chats.get(chat_id).preset
+        snapshot = self.store.chats.preset(chat_id)
         if is_long(snapshot):
             await asyncio.to_thread(preset_of, snapshot)
 

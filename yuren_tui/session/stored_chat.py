@@ -17,7 +17,7 @@ from yuren_core.sampling_params import SamplingParams
 from yuren_tui.presets import Assembly, Preset, greetings
 from yuren_tui.session.chat_prompt import ChatPrompt
 from yuren_tui.session.chat_tree import ChatTree
-from yuren_tui.session.preset_snapshot import snapshot_of
+from yuren_tui.session.preset_snapshot import preset_of, snapshot_of
 from yuren_tui.session.values import Turn
 from yuren_tui.store.chat_rows import unknown_chat
 
@@ -37,7 +37,7 @@ class StoredChat(ChatTree):
         if chat.is_deleted:
             raise unknown_chat(chat_id)
         self.leave()
-        self._take_row(chat)
+        self._take_row(chat, preset_of(self._store().chats.preset(chat_id)))
         self._store().chats.touch(chat.id)
         self.reload()
 

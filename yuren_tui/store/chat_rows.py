@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading chats: one, the last one, a page of the list, the system prompts one has had."""
+"""Reading chats: one, the last one, a page of the list, what one has told the model first."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from yuren_tui.store.values import (
     Chat,
     ChatSummary,
     Draft,
+    Json,
+    PresetVersion,
     PromptVersion,
     from_milliseconds,
     to_milliseconds,
@@ -95,11 +97,47 @@ class ChatReader:
         )
         return [summary_of(row) for row in rows]
 
-    def system_prompts(self, chat_id: int) -> list[PromptVersion]:
-        """Every distinct system prompt that the chat has had, the latest first."""
+    def title(self, chat_id: int) -> str:
+        """A chat's title."""
+        rows = self._database.rows("SELECT title FROM chats WHERE id = ?", (int64(chat_id),))
+        if not rows:
+            raise unknown_chat(chat_id)
+        return str(rows[0]["title"])
+
+    def preset(self, chat_id: int) -> Json | None:
+        """The chat's preset as it was when it was taken; None for nobody in particular."""
         rows = self._database.rows(
-            "SELECT text, used_at FROM system_prompts WHERE chat_id = ?"
-            " ORDER BY used_at DESC, id DESC",
+            "SELECT p.preset FROM chats c LEFT JOIN chat_presets p ON p.chat_id = c.id"
+            " WHERE c.id = ? ORDER BY p.id DESC LIMIT 1",
+            (int64(chat_id),),
+        )
+        if not rows:
+            raise unknown_chat(chat_id)
+        return _decoded(rows[0]["preset"])
+
+    def presets(self, chat_id: int) -> list[PresetVersion]:
+        """Every preset under which something was said, in the order of use, and the last one."""
+        rows = self._database.rows(
+            "SELECT preset, used_at FROM chat_presets WHERE chat_id = ? ORDER BY id",
+            (int64(chat_id),),
+        )
+        return [
+            PresetVersion(_decoded(row["preset"]), from_milliseconds(row["used_at"]))
+            for row in rows
+        ]
+
+    def system_prompts(self, chat_id: int) -> list[PromptVersion]:
+        """Every distinct system prompt that the chat has had, the latest first; no empty one."""
+        latest: dict[str, PromptVersion] = {}
+        for use in reversed(self.system_prompt_uses(chat_id)):
+            if use.text:
+                latest.setdefault(use.text, use)
+        return list(latest.values())
+
+    def system_prompt_uses(self, chat_id: int) -> list[PromptVersion]:
+        """The chat's system prompts in the order of use, empty ones too, the one in use last."""
+        rows = self._database.rows(
+            "SELECT text, used_at FROM system_prompts WHERE chat_id = ? ORDER BY id",
             (int64(chat_id),),
         )
         return [PromptVersion(row["text"], from_milliseconds(row["used_at"])) for row in rows]
@@ -115,7 +153,6 @@ class ChatReader:
             model=row["model"],
             system_prompt=row["system_prompt"],
             sampling=decode_sampling(row["sampling"]),
-            preset=None if row["preset"] is None else decode_object(row["preset"]),
             active_leaf=row["active_leaf"],
             draft=Draft(row["draft"], self._draft_images(row["id"])),
             system_draft=row["system_draft"],
@@ -152,6 +189,10 @@ def summary_of(row: sqlite3.Row) -> ChatSummary:
 def unknown_chat(chat_id: int) -> UsageError:
     """What is said of an id that no chat has."""
     return UsageError(tr("store.no_chat", id=chat_id), tr("store.no_chat_remedy"))
+
+
+def _decoded(preset: str | None) -> Json | None:
+    return None if preset is None else decode_object(preset)
 
 
 def int64(chat_id: int) -> int:

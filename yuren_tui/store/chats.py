@@ -21,6 +21,7 @@ from yuren_tui.store.encoding import (
     encode_sampling,
     now_ms,
 )
+from yuren_tui.store.instructions import remember_preset, remember_system_prompt
 from yuren_tui.store.pictures import Pictures
 from yuren_tui.store.values import (
     Chat,
@@ -70,16 +71,16 @@ class Chats(ChatReader):
             now = now_ms()
             chat_id = db.execute(
                 "INSERT INTO chats (uid, created_at, updated_at, opened_at, model, system_prompt,"
-                " sampling, preset, extras) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " sampling, extras) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(str(uuid.uuid4()), now, now, now, storable(model), storable(system_prompt)),
                     encode_sampling(sampling),
-                    None if preset is None else encode_object(preset),
                     encode_object(extras or {}),
                 ),
             ).lastrowid
             assert chat_id is not None
             remember_system_prompt(db, chat_id, system_prompt, now)
+            remember_preset(db, chat_id, _encoded(preset), now)
         return self.get(chat_id)
 
     def update(
@@ -93,7 +94,10 @@ class Chats(ChatReader):
         extras: Json | Unchanged = UNCHANGED,
         system_draft: str | Unchanged | None = UNCHANGED,
     ) -> None:
-        """Change what is given and leave the rest. A system prompt is added to the history."""
+        """Change what is given and leave the rest.
+
+        A system prompt and a preset are in use from now on; what was told before stays known.
+        """
         values: dict[str, object] = {}
         if not isinstance(model, Unchanged):
             values["model"] = storable(model)
@@ -101,16 +105,17 @@ class Chats(ChatReader):
             values["system_prompt"] = storable(system_prompt)
         if not isinstance(sampling, Unchanged):
             values["sampling"] = encode_sampling(sampling)
-        if not isinstance(preset, Unchanged):
-            values["preset"] = None if preset is None else encode_object(preset)
         if not isinstance(extras, Unchanged):
             values["extras"] = encode_object(extras)
         if not isinstance(system_draft, Unchanged):
             values["system_draft"] = None if system_draft is None else storable(system_draft)
         with self._database.write() as db:
-            self._set(db, chat_id, **values, opened_at=now_ms())
+            now = now_ms()
+            self._set(db, chat_id, **values, opened_at=now)
             if not isinstance(system_prompt, Unchanged):
-                remember_system_prompt(db, chat_id, system_prompt, now_ms())
+                remember_system_prompt(db, chat_id, system_prompt, now)
+            if not isinstance(preset, Unchanged):
+                remember_preset(db, chat_id, _encoded(preset), now)
 
     def rename(self, chat_id: int, title: str, *, by_person: bool = True) -> None:
         """Give a title; one by a rule (`by_person=False`) never replaces a person's."""
@@ -197,12 +202,5 @@ class Chats(ChatReader):
             raise unknown_chat(chat_id)
 
 
-def remember_system_prompt(db: sqlite3.Connection, chat_id: int, text: str, now: int) -> None:
-    """Put a system prompt at the front of its chat's history, inside a transaction."""
-    if text:
-        kept = storable(text)
-        db.execute("DELETE FROM system_prompts WHERE chat_id = ? AND text = ?", (chat_id, kept))
-        db.execute(
-            "INSERT INTO system_prompts (chat_id, text, used_at) VALUES (?, ?, ?)",
-            (chat_id, kept, now),
-        )
+def _encoded(preset: Json | None) -> str | None:
+    return None if preset is None else encode_object(preset)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from yuren_core.errors import StorageError
 from yuren_core.i18n import tr
-from yuren_tui.store.schema import APPLICATION_ID, VERSION_1, VERSION_2
+from yuren_tui.store.schema import APPLICATION_ID, VERSION_1, VERSION_2, VERSION_3
 
 Step = Callable[[sqlite3.Connection], None]
 """Brings a database from one version to the next, inside a transaction, foreign keys off."""
@@ -41,7 +41,11 @@ def _version_2(connection: sqlite3.Connection) -> None:
     run_script(connection, VERSION_2)
 
 
-MIGRATIONS: tuple[Step, ...] = (_version_1, _version_2)
+def _version_3(connection: sqlite3.Connection) -> None:
+    run_script(connection, VERSION_3)
+
+
+MIGRATIONS: tuple[Step, ...] = (_version_1, _version_2, _version_3)
 """Step N makes version N+1 out of version N."""
 
 

@@ -169,3 +169,37 @@ VERSION_2 = """
 ALTER TABLE chats ADD COLUMN system_draft TEXT;
 """
 """What has been typed in the place of the system prompt and not been saved; null for nothing."""
+
+VERSION_3 = """
+CREATE TABLE chat_presets (
+    id INTEGER PRIMARY KEY,
+    chat_id INTEGER NOT NULL REFERENCES chats (id) ON DELETE CASCADE,
+    preset TEXT,
+    used_at INTEGER NOT NULL
+);
+CREATE INDEX chat_presets_by_chat ON chat_presets (chat_id, id);
+INSERT INTO chat_presets (chat_id, preset, used_at)
+    SELECT id, preset, created_at FROM chats WHERE preset IS NOT NULL;
+UPDATE chats SET preset = NULL WHERE preset IS NOT NULL;
+
+CREATE TABLE new_system_prompts (
+    id INTEGER PRIMARY KEY,
+    chat_id INTEGER NOT NULL REFERENCES chats (id) ON DELETE CASCADE,
+    text TEXT NOT NULL,
+    used_at INTEGER NOT NULL
+);
+INSERT INTO new_system_prompts (chat_id, text, used_at)
+    SELECT chat_id, text, used_at FROM system_prompts ORDER BY used_at, id;
+INSERT INTO new_system_prompts (chat_id, text, used_at)
+    SELECT id, '', created_at FROM chats
+    WHERE id NOT IN (SELECT chat_id FROM system_prompts);
+DROP TABLE system_prompts;
+ALTER TABLE new_system_prompts RENAME TO system_prompts;
+CREATE INDEX system_prompts_by_chat ON system_prompts (chat_id, id);
+"""
+"""A preset may hold megabytes, and SQLite writes the whole of a row that changes: presets leave the
+rows of chats, which change with every draft. The column stays, null: a process of an older version
+that still has the file open reads it.
+
+Each time that a system prompt or a preset is put into use is a row: so it is known what each
+answer was told. Of a system prompt that was in use before this version, only the last time is."""

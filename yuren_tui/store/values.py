@@ -84,7 +84,7 @@ class ChatSummary:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """One chat, all but its messages.
+    """One chat, all but its messages and its preset, which may be long.
 
     Attributes:
         id: as in `ChatSummary`.
@@ -96,7 +96,6 @@ class Chat:
         model: as in `ChatSummary`.
         system_prompt: what the model is told first; may be empty.
         sampling: how answers are drawn; None for the defaults.
-        preset: the preset as it was when it was taken; None for none.
         active_leaf: the message that the next one is put after; None in an empty chat.
         draft: what is unsent.
         system_draft: an edit of the system prompt that is not saved; None for none.
@@ -115,7 +114,6 @@ class Chat:
     model: str
     system_prompt: str
     sampling: SamplingParams | None
-    preset: Json | None
     active_leaf: int | None
     draft: Draft
     system_draft: str | None
@@ -188,9 +186,17 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class PromptVersion:
-    """One version of a chat's system prompt, and when it was last put into use."""
+    """One version of a chat's system prompt, and when it was put into use."""
 
     text: str
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PresetVersion:
+    """A preset as it was when it was taken, None for nobody in particular, and when that was."""
+
+    preset: Json | None
     used_at: datetime
 
 

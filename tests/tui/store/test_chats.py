@@ -31,9 +31,9 @@ def test_a_chat_comes_back_as_it_was_after_reopening(tmp_path: Path) -> None:
         store.chats.rename(made.id, "  My\n chat ")
     with Store.open(tmp_path) as store:
         chat = store.chats.get(made.id)
+        assert store.chats.preset(made.id) == {"name": "诗人", "depth": [1, {"a": None}]}
     assert (chat.title, chat.is_title_set, chat.scroll) == ("My chat", True, 12.5)
     assert (chat.sampling, chat.system_prompt, chat.model) == (sampling, "Be brief. 简短。", "m")
-    assert chat.preset == {"name": "诗人", "depth": [1, {"a": None}]}
     assert chat.extras == {"lore": True}
     assert chat.uid == made.uid
     assert chat.created_at.tzinfo is UTC
@@ -161,6 +161,38 @@ def test_every_system_prompt_is_remembered_once(store: Store) -> None:
     assert [version.text for version in store.chats.system_prompts(chat_id)] == ["one", "two"]
     store.chats.update(chat_id, model="other")
     assert store.chats.get(chat_id).system_prompt == "one"
+
+
+def test_each_time_that_a_system_prompt_is_put_into_use_is_known(store: Store) -> None:
+    chat_id = store.chats.create().id
+    for text in ("one", "one", "", "one"):
+        store.chats.update(chat_id, system_prompt=text)
+    uses = store.chats.system_prompt_uses(chat_id)
+    assert [use.text for use in uses] == ["", "one", "", "one"]
+    assert uses[0].used_at == store.chats.get(chat_id).created_at
+
+
+def test_a_preset_under_which_something_was_said_stays_known(store: Store) -> None:
+    chat_id = store.chats.create(preset={"id": "a"}).id
+    store.chats.update(chat_id, preset={"id": "b"})
+    store.messages.append(chat_id, Role.USER, "q")
+    for name in ("c", "d"):
+        time.sleep(0.003)  # times are kept to the millisecond
+        store.chats.update(chat_id, preset={"id": name})
+    assert [use.preset for use in store.chats.presets(chat_id)] == [{"id": "b"}, {"id": "d"}]
+    assert store.chats.preset(chat_id) == {"id": "d"}
+    store.chats.update(chat_id, preset=None)
+    assert store.chats.preset(chat_id) is None
+
+
+def test_a_draft_is_saved_without_writing_a_long_preset_again(store: Store) -> None:
+    chat_id = store.chats.create(preset={"toml": "x" * 1_000_000}).id
+    wal = store.path.with_name(f"{store.path.name}-wal")
+    store.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert wal.stat().st_size == 0
+    store.chats.save_draft(chat_id, Draft("a word"))
+    store.messages.append(chat_id, Role.USER, "a word")
+    assert 0 < wal.stat().st_size < 200_000
 
 
 def test_prompts_are_remembered_across_chats(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

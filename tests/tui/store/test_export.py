@@ -19,7 +19,7 @@ from yuren_core.errors import StorageError, UsageError
 from yuren_core.i18n import use_language
 from yuren_core.messages import Role
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.store import Store
+from yuren_tui.store import PresetVersion, PromptVersion, Store
 from yuren_tui.store.transfer import export_chats, free_path, import_file
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, PictureRecord
 from yuren_tui.store.transfer.storing import insert_record, read_record
@@ -73,7 +73,7 @@ def test_the_path_of_a_character_s_picture_stays_at_home(store: Store, tmp_path:
     export_chats(store, [chat_id], document, "json")
     assert "ana.png" not in document.read_text()
     record = replace(read_record(store, chat_id), preset=preset, uid="another")
-    there = store.chats.get(insert_record(store, record)).preset
+    there = store.chats.preset(insert_record(store, record))
     assert there == {"id": "ana", "toml": 'name = "Ana"\n'}
 
 
@@ -246,6 +246,9 @@ def records(draw: st.DrawFn) -> ChatRecord:
                 extras=draw(JSON),
             )
         )
+    prompts = draw(st.lists(st.builds(PromptVersion, CLEAN, MOMENT), max_size=3))
+    prompts = [use for at, use in enumerate(prompts) if not at or use.text != prompts[at - 1].text]
+    presets = draw(st.lists(st.builds(PresetVersion, st.none() | JSON, MOMENT), max_size=2))
     parents = {message.parent for message in messages}
     leaves = [index for index in range(len(messages)) if index not in parents]
     shown = any(message.images for message in messages)
@@ -257,9 +260,11 @@ def records(draw: st.DrawFn) -> ChatRecord:
         title=draw(CLEAN),
         is_title_set=draw(st.booleans()),
         model=draw(CLEAN),
-        system_prompt=draw(CLEAN),
+        system_prompt=prompts[-1].text if prompts else draw(CLEAN),
         sampling=draw(st.none() | JSON),
-        preset=draw(st.none() | JSON),
+        preset=presets[-1].preset if presets else draw(st.none() | JSON),
+        prompt_uses=tuple(prompts) if len(prompts) > 1 else (),
+        preset_uses=tuple(presets) if len(presets) > 1 else (),
         active=draw(st.sampled_from(leaves)),
         is_archived=draw(st.booleans()),
         extras=draw(JSON),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -111,6 +112,46 @@ def test_every_older_store_can_keep_an_edit_of_the_system_prompt(old: Path) -> N
         store.chats.update(1, system_draft="edited")
     with Store.open(old) as store:
         assert store.chats.get(1).system_draft == "edited"
+
+
+@pytest.mark.parametrize("found", [1, 2])
+def test_a_preset_in_a_chat_s_row_gets_a_place_of_its_own(found: int, tmp_path: Path) -> None:
+    lore = json.dumps({"id": "lore", "toml": "书" * 100_000}, ensure_ascii=False)
+    with Store.open(tmp_path, steps=MIGRATIONS[:found]) as store, store.database.write() as db:
+        run_script(db, _CHAT)
+        db.execute(
+            "INSERT INTO chats (uid, created_at, updated_at, opened_at) VALUES ('2', 4, 4, 4)"
+        )
+        db.execute("UPDATE chats SET preset = ? WHERE id = 1", (lore,))
+        db.execute("INSERT INTO system_prompts (chat_id, text, used_at) VALUES (1, 'late', 9)")
+        db.execute("INSERT INTO system_prompts (chat_id, text, used_at) VALUES (1, 's', 1)")
+    with Store.open(tmp_path) as store:
+        assert store.chats.preset(1) == json.loads(lore)
+        assert store.chats.preset(2) is None
+        assert [use.text for use in store.chats.system_prompt_uses(1)] == ["s", "late"]
+        assert [use.text for use in store.chats.system_prompt_uses(2)] == [""]
+        (row,) = store.database.rows("SELECT preset, updated_at FROM chats WHERE id = 1")
+        assert tuple(row) == (None, 2)
+        assert store.check() == []
+        store.chats.purge(1)
+        assert store.database.rows("SELECT * FROM chat_presets") == []
+    (copy,) = tmp_path.glob("*.bak")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT preset FROM chats WHERE id = 1").fetchone() == (lore,)
+
+
+def test_a_process_of_an_older_version_reads_on_and_may_not_write(tmp_path: Path) -> None:
+    with Store.open(tmp_path, steps=MIGRATIONS[:2]) as older:
+        with older.database.write() as db:
+            run_script(db, _CHAT)
+            db.execute("UPDATE chats SET preset = '{}'")
+        with Store.open(tmp_path) as store:
+            assert store.chats.preset(1) == {}
+            (row,) = older.database.rows("SELECT * FROM chats")
+            assert row["preset"] is None
+            assert older.database.rows("SELECT text FROM system_prompts WHERE chat_id = 1")
+            with pytest.raises(StorageError, match="newer yuren"):
+                older.chats.touch(1)
 
 
 def test_the_copy_holds_what_was_still_in_the_wal(old: Path) -> None:

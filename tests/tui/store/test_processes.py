@@ -19,6 +19,7 @@ import pytest
 from tests.tui.store.conftest import exchange
 from yuren_core.messages import Role
 from yuren_tui.store import Store
+from yuren_tui.store.migrations import MIGRATIONS
 
 ROOT = Path(__file__).parents[3]
 
@@ -177,6 +178,26 @@ def test_processes_that_open_a_new_store_at_once_agree(tmp_path: Path) -> None:
     assert [opener.wait(30) for opener in openers] == [0] * 4
     with Store.open(tmp_path / "new") as store:
         assert len(store.database.rows("SELECT id FROM chats")) == 4
+
+
+def test_processes_that_open_an_older_store_at_once_agree(tmp_path: Path) -> None:
+    with Store.open(tmp_path, steps=MIGRATIONS[:2]) as store, store.database.write() as db:
+        db.execute(
+            "INSERT INTO chats (uid, created_at, updated_at, opened_at, preset)"
+            " VALUES ('1', 1, 1, 1, ?)",
+            (json.dumps({"toml": "x" * 3_000_000}),),
+        )
+    script = "import sys; from pathlib import Path; from yuren_tui.store import Draft, Store\n"
+    script += "with Store.open(Path(sys.argv[1])) as store:\n"
+    script += "    assert len(store.chats.preset(1)['toml']) == 3_000_000\n"
+    script += "    store.chats.save_draft(1, Draft('unsent'))"
+    openers = [start("-c", script, str(tmp_path)) for _ in range(4)]
+    assert [opener.wait(30) for opener in openers] == [0] * 4
+    with Store.open(tmp_path) as store:
+        assert store.database.rows("SELECT count(*) FROM chat_presets")[0][0] == 1
+        assert store.chats.get(1).draft.text == "unsent"
+        assert store.check() == []
+    assert len(list(tmp_path.glob("*.bak"))) == 1
 
 
 FULL_DISK = textwrap.dedent("""

@@ -4,6 +4,7 @@
     {"format": "yuren-chats", "version": 1, "exported_at": ..., "chats": [{
         "uid", "source", "title", "is_title_set", "created_at", "updated_at", "model",
         "system_prompt", "sampling", "preset", "is_archived", "extras",
+        "prompt_uses": [{"text", "used_at"}], "preset_uses": [{"preset", "used_at"}],
         "active": index of a message or null,
         "messages": [{"parent": index or null, "role", "text", "created_at", "images": [sha256],
                       "status", "stats", "is_pinned", "speaker", "model", "extras"}],
@@ -11,7 +12,8 @@
 
 Pictures are inside, as base64: one file is the whole chat, and nothing can be left behind when
 it is sent on. Times are ISO 8601 in UTC. A key that is absent has its default, an unknown key is
-ignored; a value of the wrong kind is a fault that names the key.
+ignored; a value of the wrong kind is a fault that names the key. What was in use earlier is told
+only where it changed, the present one last.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from yuren_core.i18n import tr
 from yuren_core.messages import Role
 from yuren_tui.store.transfer.reading import Fields, Limits
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, PictureRecord
-from yuren_tui.store.values import MessageStatus
+from yuren_tui.store.values import MessageStatus, PresetVersion, PromptVersion
 
 FORMAT = "yuren-chats"
 VERSION = 1
@@ -90,6 +92,14 @@ def parse(value: Mapping[str, Any], limits: Limits) -> ChatRecord:
         sampling=chat.mapping_or_none("sampling"),
         preset=chat.mapping_or_none("preset"),
         active=chat.index_or_none("active"),
+        prompt_uses=tuple(
+            PromptVersion(use.text("text"), _read(use, "used_at", created))
+            for use in map(Fields.of, chat.array("prompt_uses"))
+        ),
+        preset_uses=tuple(
+            PresetVersion(use.mapping_or_none("preset"), _read(use, "used_at", created))
+            for use in map(Fields.of, chat.array("preset_uses"))
+        ),
         is_archived=chat.flag("is_archived"),
         extras=chat.mapping("extras"),
         pictures=_pictures(chat.mapping("pictures")),
@@ -97,6 +107,15 @@ def parse(value: Mapping[str, Any], limits: Limits) -> ChatRecord:
 
 
 def _chat(record: ChatRecord) -> dict[str, object]:
+    uses: dict[str, object] = {}
+    if record.prompt_uses:
+        uses["prompt_uses"] = [
+            {"text": use.text, "used_at": _written(use.used_at)} for use in record.prompt_uses
+        ]
+    if record.preset_uses:
+        uses["preset_uses"] = [
+            {"preset": use.preset, "used_at": _written(use.used_at)} for use in record.preset_uses
+        ]
     return {
         "uid": record.uid,
         "source": record.source,
@@ -108,6 +127,7 @@ def _chat(record: ChatRecord) -> dict[str, object]:
         "system_prompt": record.system_prompt,
         "sampling": record.sampling,
         "preset": record.preset,
+        **uses,
         "is_archived": record.is_archived,
         "extras": record.extras,
         "active": record.active,

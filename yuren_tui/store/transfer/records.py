@@ -16,7 +16,13 @@ from pathlib import Path
 from yuren_core.errors import StorageError
 from yuren_core.i18n import tr
 from yuren_core.messages import Role
-from yuren_tui.store.values import Json, MessageStatus, storable
+from yuren_tui.store.values import (
+    Json,
+    MessageStatus,
+    PresetVersion,
+    PromptVersion,
+    storable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,11 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChatRecord:
-    """A chat. `source` names it in the program that it comes from; `active` is an index."""
+    """A chat. `source` names it in the program that it comes from; `active` is an index.
+
+    `prompt_uses` and `preset_uses` are the system prompts and presets that were in use, in order,
+    the present one last; empty where there was never another than the present one.
+    """
 
     messages: tuple[MessageRecord, ...]
     created_at: datetime
@@ -78,6 +88,8 @@ class ChatRecord:
     system_prompt: str = ""
     sampling: Json | None = None
     preset: Json | None = None
+    prompt_uses: tuple[PromptVersion, ...] = ()
+    preset_uses: tuple[PresetVersion, ...] = ()
     active: int | None = None
     is_archived: bool = False
     extras: Json = field(default_factory=dict)

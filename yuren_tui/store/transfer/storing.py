@@ -13,8 +13,9 @@ import uuid
 from pathlib import Path
 
 from yuren_core.messages import ImagePart
-from yuren_tui.store.chats import MAX_TITLE, remember_system_prompt
+from yuren_tui.store.chats import MAX_TITLE
 from yuren_tui.store.encoding import decode_object, encode_object
+from yuren_tui.store.instructions import put_in_use
 from yuren_tui.store.pictures import refer
 from yuren_tui.store.store import Store
 from yuren_tui.store.transfer.records import (
@@ -23,7 +24,13 @@ from yuren_tui.store.transfer.records import (
     PictureRecord,
     sign_tree,
 )
-from yuren_tui.store.values import Json, storable, to_milliseconds
+from yuren_tui.store.values import (
+    Json,
+    PresetVersion,
+    PromptVersion,
+    storable,
+    to_milliseconds,
+)
 
 
 def read_record(store: Store, chat_id: int) -> ChatRecord:
@@ -38,6 +45,11 @@ def read_record(store: Store, chat_id: int) -> ChatRecord:
     index = {message.id: place for place, message in enumerate(tree)}
     images = {image.sha256: image for message in tree for image in message.images}
     row = store.database.rows("SELECT sampling, source FROM chats WHERE id = ?", (chat_id,))[0]
+    prompts = store.chats.system_prompt_uses(chat_id)
+    presets = [
+        PresetVersion(_without_paths(use.preset), use.used_at)
+        for use in store.chats.presets(chat_id)
+    ]
     return ChatRecord(
         messages=tuple(
             MessageRecord(
@@ -65,7 +77,9 @@ def read_record(store: Store, chat_id: int) -> ChatRecord:
         model=chat.model,
         system_prompt=chat.system_prompt,
         sampling=None if row["sampling"] is None else decode_object(row["sampling"]),
-        preset=_without_paths(chat.preset),
+        preset=presets[-1].preset if presets else None,
+        prompt_uses=tuple(prompts) if len(prompts) > 1 else (),
+        preset_uses=tuple(presets) if len(presets) > 1 else (),
         active=None if chat.active_leaf is None else index[chat.active_leaf],
         is_archived=chat.is_archived,
         extras=chat.extras,
@@ -112,8 +126,12 @@ def insert_record(store: Store, record: ChatRecord) -> int:
             "UPDATE chats SET active_leaf = ? WHERE id = ?",
             (None if leaf is None else ids[leaf], chat_id),
         )
-        remember_system_prompt(
-            db, chat_id, record.system_prompt, to_milliseconds(record.updated_at)
+        presets = record.preset_uses or (PresetVersion(record.preset, record.created_at),)
+        put_in_use(
+            db,
+            chat_id,
+            record.prompt_uses or (PromptVersion(record.system_prompt, record.created_at),),
+            [(_encoded(use.preset), to_milliseconds(use.used_at)) for use in presets],
         )
     return chat_id
 
@@ -143,19 +161,22 @@ def find_copy(store: Store, record: ChatRecord) -> int | None:
     return None
 
 
+def _encoded(preset: Json | None) -> str | None:
+    return None if preset is None else encode_object(_without_paths(preset) or {})
+
+
 def _insert_chat(db: sqlite3.Connection, record: ChatRecord) -> int:
     taken = db.execute("SELECT 1 FROM chats WHERE uid = ?", (record.uid,)).fetchone()
     uid = record.uid if record.uid and not taken else str(uuid.uuid4())
     created, updated = to_milliseconds(record.created_at), to_milliseconds(record.updated_at)
     chat_id = db.execute(
         "INSERT INTO chats (uid, title, title_is_set, created_at, updated_at, opened_at, model,"
-        " system_prompt, sampling, preset, archived_at, source, extras)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " system_prompt, sampling, archived_at, source, extras)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(uid, storable(record.title)[:MAX_TITLE], int(record.is_title_set)),
             *(created, updated, updated, storable(record.model), storable(record.system_prompt)),
             None if record.sampling is None else encode_object(record.sampling),
-            None if record.preset is None else encode_object(_without_paths(record.preset) or {}),
             updated if record.is_archived else None,
             storable(record.source),
             encode_object(record.extras),
