@@ -143,6 +143,23 @@ async def test_a_cut_answer_is_written_on(tmp_path: Path) -> None:
         assert chat.source() == f"{begun}and so on"
 
 
+async def test_where_the_model_has_nothing_to_add_one_stays_and_is_told(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--answer", "") as chat:
+        await chat.open()
+        _, answer = chat.session.chat.ask("one", ())
+        answer.text, answer.status = "first", "done"
+        chat.session.chat.finish(answer)
+        for words in ("second", "third"):
+            chat.session.chat.edit_in_place(answer.id, words)
+        chat.session.chat.select(answer.id)
+        await chat.chat.show_turns()
+        await chat.press("alt+up", "c")
+        await chat.until(lambda: "The model has nothing to add." in chat.toasts)
+        await chat.idle()
+        assert (chat.turns, chat.current) == (["one", "first"], "first")
+        assert "‹ 1/3 ›" in chat.screen_text()
+
+
 async def test_a_deleted_message_comes_back(tmp_path: Path) -> None:
     async with running(tmp_path / "log", "--answer", "Yes.") as chat:
         await two_exchanges(chat)

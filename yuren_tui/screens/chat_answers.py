@@ -95,6 +95,8 @@ class AnswersScreen(ModelScreen):
             YurenError: the session refuses.
         """
         event: Event | None = None
+        turns = self.transcript.turns
+        before = turns.current
         async with aclosing(events):
             first = asyncio.ensure_future(anext(events, None))
             try:
@@ -104,7 +106,6 @@ class AnswersScreen(ModelScreen):
                 answer = self._session.turns[-1]
                 self.keep_names()
                 await self.show_turns()
-                turns = self.transcript.turns
                 await turns.to_end()
                 turns.current = answer.id
                 self.refresh_bindings()
@@ -119,16 +120,21 @@ class AnswersScreen(ModelScreen):
                 if isinstance(event, Ready):
                     await self.show_turns()
                 following = await anext(events, None)
-        await self._end_answer(event)
-        return any(turn.id == answer.id for turn in self._session.turns)
+        stands = any(turn.id == answer.id for turn in self._session.turns)
+        await self._end_answer(event, stands=stands)
+        if not stands and before is not None:
+            await turns.go(before)
+        return stands
 
-    async def _end_answer(self, event: Event | None) -> None:
+    async def _end_answer(self, event: Event | None, *, stands: bool) -> None:
         await self.show_turns()
         self.refresh_bindings()
         self.show_status()
         match event:
             case Completed():
                 self._care.forgive()
+                if not stands:
+                    self.say(tr("chat.nothing_to_add"))
             case Failed():
                 self.say(event.message, event.hint, severity="error")
             case Exited():

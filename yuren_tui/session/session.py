@@ -197,7 +197,7 @@ class Session(OpenChat):
     async def edit(
         self, turn_id: int, text: str, images: Sequence[ImagePart] | None = None
     ) -> AsyncGenerator[Event, None]:
-        """Ask otherwise, in a new branch; events as `send`.
+        """Ask otherwise, in a new branch; events as `send`. Where nothing comes, none is left.
 
         Args:
             turn_id: a message of the person's.
@@ -206,26 +206,35 @@ class Session(OpenChat):
         """
         kept = self.chat.turn(turn_id).images if images is None else tuple(images)
         self.check_sendable(text, kept)
+        shown = self.turns[-1].id
         answer = self.chat.ask_otherwise(turn_id, text, images)
         question = self.turns[-2]
-        async with aclosing(self._answer(answer, question)) as events:
+        async with aclosing(self._answer(answer, question, instead_of=shown)) as events:
             async for event in events:
                 yield event
 
     async def retry(self, turn_id: int) -> AsyncGenerator[Event, None]:
-        """Answer again, in a new branch: an answer, or a person's message; events as `send`."""
+        """Answer again, in a new branch: an answer, or a person's message; events as `send`.
+
+        Where not a word comes, no branch is left, and what was shown before is shown again.
+        """
         self._check_ready_to_answer(self.chat.images)
-        async with aclosing(self._answer(self.chat.answer_again(turn_id), None)) as events:
+        shown = self.turns[-1].id
+        answer = self.chat.answer_again(turn_id)
+        async with aclosing(self._answer(answer, None, instead_of=shown)) as events:
             async for event in events:
                 yield event
 
     async def resume(self, turn_id: int) -> AsyncGenerator[Event, None]:
         """Write a cut answer on, in a new branch; events as `send`.
 
-        Where the model has not a word to add, no branch is left.
+        Where the model has not a word to add, no branch is left, and what was shown before is
+        shown again.
         """
         self._check_ready_to_answer(self.chat.images)
-        async with aclosing(self._answer(self.chat.continue_answer(turn_id), None)) as events:
+        shown = self.turns[-1].id
+        answer = self.chat.continue_answer(turn_id)
+        async with aclosing(self._answer(answer, None, instead_of=shown)) as events:
             async for event in events:
                 yield event
 
@@ -263,8 +272,17 @@ class Session(OpenChat):
         if self.preset is not None:
             snapshot_of(self.preset)
 
-    async def _answer(self, answer: Turn, question: Turn | None) -> AsyncGenerator[Event, None]:
-        """Generate into `answer`. `question` is what is taken back with it, if it is new."""
+    async def _answer(
+        self, answer: Turn, question: Turn | None, *, instead_of: int | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Generate into `answer`.
+
+        Args:
+            answer: the turn.
+            question: what is taken back with it, if it is new.
+            instead_of: the end of the path that was shown before, which comes back where the
+                answer is taken back.
+        """
         self.is_answering = True
         self._stop_asked.clear()
         try:
@@ -276,6 +294,8 @@ class Session(OpenChat):
                     yield event
         finally:
             self.is_answering = False
+            if instead_of is not None and all(turn.id != answer.id for turn in self.turns):
+                self.chat.select(instead_of)
 
     def _check_ready_to_answer(self, images: Sequence[ImagePart]) -> None:
         self.require_rest()

@@ -11,13 +11,21 @@ from tests.tui.session.conftest import PICTURE, Start, counters, scripted, texts
 from yuren_core.errors import UsageError
 from yuren_core.protocol import Completed, Delta, Failed
 from yuren_core.sampling_params import SamplingParams
-from yuren_tui.session import Session
+from yuren_tui.session import Session, Turn
 from yuren_tui.store import Draft
 
 
 def failing(session: Session, tmp_path: Path) -> None:
     """Every further answer of the session fails without a word."""
     session.link.client = scripted(tmp_path / "model.log", "--fail-generate", "too long")
+
+
+def answered(session: Session, question: str, words: str) -> Turn:
+    """An exchange that is in the store, whatever the model would say."""
+    _, answer = session.chat.ask(question, ())
+    answer.text, answer.status = words, "done"
+    session.chat.finish(answer)
+    return answer
 
 
 async def test_an_edit_is_a_branch_with_its_pictures(start: Start) -> None:
@@ -80,12 +88,27 @@ async def test_a_cut_answer_is_written_on_from_its_words(start: Start) -> None:
 
 async def test_nothing_to_add_leaves_no_twin(start: Start) -> None:
     session = start("--answer", "")
-    session.chat.ask("one", ())
-    answer = session.turns[1]
-    answer.text, answer.status = "words", "stopped"
-    session.chat.finish(answer)
+    answer = answered(session, "one", "words")
     assert isinstance(await through(session.resume(answer.id)), Completed)
     assert (texts(session), counters(session)) == (["one", "words"], [(1, 1), (1, 1)])
+
+
+async def test_where_nothing_comes_the_path_that_was_shown_is_shown_again(
+    start: Start, tmp_path: Path
+) -> None:
+    session = start("--answer", "")
+    answer = answered(session, "one", "first")
+    answered(session, "below", "leaf")
+    for words in ("second", "third"):
+        session.chat.edit_in_place(answer.id, words)
+        session.chat.select(answer.id)
+    shown = ["one", "first", "below", "leaf"]
+    assert texts(session) == shown
+    assert isinstance(await through(session.resume(answer.id)), Completed)
+    assert texts(session) == shown
+    failing(session, tmp_path)
+    assert isinstance(await through(session.retry(answer.id)), Failed)
+    assert texts(session) == shown
 
 
 async def test_an_answer_is_said_otherwise_without_asking(start: Start) -> None:
