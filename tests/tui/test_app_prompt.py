@@ -154,6 +154,43 @@ async def test_a_wrong_command_comes_back_and_two_slashes_are_a_message(tmp_path
         assert chat.questions == ["/etc is a path"]
 
 
+@pytest.mark.parametrize("refused", ["/nonsense", "/open", "/open 12345", "/no/such/file"])
+async def test_what_is_typed_takes_the_place_of_a_refused_command(
+    tmp_path: Path, refused: str
+) -> None:
+    async with running(tmp_path / "log", "--echo") as chat:
+        await chat.open()
+        prompt = chat.chat.prompt
+        await chat.ask(refused, wait=False)
+        await chat.until(lambda: prompt.selected_text == refused)
+        await chat.pilot.press(*"/new")
+        assert prompt.text == "/new"
+        await chat.pilot.press("ctrl+z", "ctrl+z")
+        assert prompt.text == refused
+
+
+async def test_only_commands_that_did_something_are_older_prompts(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--echo") as chat:
+        await chat.open()
+        for line in ("/nonsense", "/open 12345", "/title A name"):
+            await chat.ask(line, wait=False)
+            await chat.until(
+                lambda: len([w for w in chat.app.workers if w.group == "command"]) == 0
+            )
+        await chat.until(lambda: chat.session.store.history.prompts("") == ["/title A name"])
+
+
+async def test_a_command_that_there_is_not_is_told_while_it_is_typed(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--echo") as chat:
+        await chat.open()
+        await chat.pilot.press(*"/n")
+        assert "There is no such command." not in chat.screen_text()
+        await chat.pilot.press("o")
+        assert "There is no such command." in chat.screen_text()
+        await chat.pilot.press("backspace")
+        assert "There is no such command." not in chat.screen_text()
+
+
 # ------------------------------------------------------------ the editor
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import LANGUAGES, catalogue, use_language
-from yuren_tui.commands import COMMANDS, as_message, complete, help_text, parse
+from yuren_tui.commands import COMMANDS, as_message, complete, help_text, is_unknown, parse
 from yuren_tui.commands.completion import MAX_COMPLETIONS, Offer
 
 
@@ -85,7 +85,16 @@ def test_two_slashes_send_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "nearest"), [("/swip", "/swipe"), ("/exprot md a", "/export"), ("/h", "/help")]
+    ("line", "nearest"),
+    [
+        ("/swip", "/swipe"),
+        ("/exprot md a", "/export"),
+        ("/h", "/help"),
+        ("/nwe", "/new"),
+        ("/hepl", "/help"),
+        ("/exit", "/quit"),
+        ("/clear", "/new"),
+    ],
 )
 def test_an_unknown_command_names_the_nearest(line: str, nearest: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -94,10 +103,31 @@ def test_an_unknown_command_names_the_nearest(line: str, nearest: str) -> None:
     assert nearest in caught.value.hint
 
 
-def test_an_unknown_command_that_is_near_to_none_says_where_all_are() -> None:
+@pytest.mark.parametrize("line", ["/xylophone", "/nonsense"])
+def test_an_unknown_command_that_is_near_to_none_says_where_all_are(line: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse("/xylophone")
-    assert "/help" in caught.value.hint
+        parse(line)
+    assert "/help shows all" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "unknown"),
+    [
+        ("/", False),
+        ("/n", False),
+        ("/new", False),
+        ("/New", False),
+        ("/system Be brief.", False),
+        ("/no", True),
+        ("／nonsense", True),
+        ("/n x", True),
+        ("/etc/passwd", False),
+        ("//no", False),
+        ("no", False),
+    ],
+)
+def test_what_cannot_become_a_command_is_known_while_it_is_typed(line: str, unknown: bool) -> None:
+    assert is_unknown(line) is unknown
 
 
 @pytest.mark.parametrize(("line", "usage"), [("/new x", "/new"), ("/open", "/open N")])

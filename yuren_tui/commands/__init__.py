@@ -2,6 +2,7 @@
 """Slash commands: what the prompt of the screen and the conversation in lines both understand.
 
     parse, as_message    a line is a command or a message (`registry`)
+    is_unknown           a line that looks like a command and is none (`registry`)
     COMMANDS             all commands, for help and completion (`registry`)
     complete             what could be typed on, as plain data (`completion`)
     CommandRunner        does what a command says, through a `CommandHost` (`running`, `host`)
@@ -24,6 +25,7 @@ from yuren_tui.commands.registry import (
     CommandSpec,
     as_message,
     help_text,
+    is_unknown,
     parse,
 )
 from yuren_tui.commands.running import CommandRunner
@@ -40,5 +42,6 @@ __all__ = [
     "as_message",
     "complete",
     "help_text",
+    "is_unknown",
     "parse",
 ]

@@ -92,6 +92,10 @@ COMMANDS: tuple[CommandSpec, ...] = (
 
 _BY_NAME = {spec.name: spec for spec in COMMANDS}
 
+_NEAR = 0.6  # of `difflib`: two letters changed over pass, half another word does not
+_ELSEWHERE = {"exit": "quit", "bye": "quit", "clear": "new", "reset": "new"}
+"""What other programs call these."""
+
 
 def spec_of(name: str) -> CommandSpec | None:
     """The command of a name, in any case of letters; None where there is none."""
@@ -118,6 +122,14 @@ def parse(text: str) -> Command | None:
     return Command(spec, argument)
 
 
+def is_unknown(text: str) -> bool:
+    """Whether a line looks like a command and is none, nor the beginning of one."""
+    line = _LINE.fullmatch(text.rstrip())
+    if line is None or spec_of(line[1]):
+        return False
+    return line[2] is not None or not any(name.startswith(line[1].lower()) for name in _BY_NAME)
+
+
 def as_message(text: str) -> str:
     """What a line says that is no command: with two slashes before it, all after the first."""
     return text[1:] if text[:2] in ("//", "／／") else text
@@ -137,7 +149,9 @@ def help_text(keys: str) -> str:
 
 
 def _unknown(name: str) -> UsageError:
-    near = difflib.get_close_matches(name.lower(), _BY_NAME, n=1, cutoff=0.5)
-    near = near or [known for known in _BY_NAME if known.startswith(name.lower())][:1]
+    typed = name.lower()
+    near = [_ELSEWHERE[typed]] if typed in _ELSEWHERE else []
+    near = near or difflib.get_close_matches(typed, _BY_NAME, n=1, cutoff=_NEAR)
+    near = near or [known for known in _BY_NAME if known.startswith(typed)][:1]
     remedy = tr("commands.nearest", name=near[0]) if near else tr("commands.see_help")
     return UsageError(tr("commands.unknown", name=name), remedy)

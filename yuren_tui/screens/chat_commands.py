@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slash commands in the prompt: completed as one types, run when they are sent.
 
-A command that fails is put back into the prompt, so that it can be mended. What commands need is
+A command that fails stands in the prompt again and is selected: it can be mended, and what is typed
+next takes its place. Older prompts hold only commands that did something. What commands need is
 imported with the first slash.
 """
 
@@ -10,10 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual import on, work
+from textual.content import Content
 from textual.document._document import Document
 from textual.widgets import TextArea
 
 from yuren_core.errors import YurenError
+from yuren_core.i18n import tr
 from yuren_tui.screens.chat_prompt import PromptScreen
 from yuren_tui.session import Session
 from yuren_tui.widgets.prompt import PromptArea
@@ -47,6 +50,7 @@ class CommandScreen(PromptScreen):
         text = self.prompt.text
         if self._completions or text.startswith(_SLASHES):
             await self._offer(self._found(text) if text.startswith(_SLASHES) else ())
+        self._tell_unknown(text)
 
     @on(PromptArea.ListMoved)
     def _list_moved(self, event: PromptArea.ListMoved) -> None:
@@ -77,6 +81,16 @@ class CommandScreen(PromptScreen):
         cursor = document.get_index_from_location(prompt.cursor_location)
         found = complete(text, cursor, self._names)
         return tuple(one for one in found if one.value.strip() != text[one.start : one.end].strip())
+
+    def _tell_unknown(self, text: str) -> None:
+        """Say at the prompt's edge that a command which is being typed cannot become any."""
+        words = ""
+        if text.startswith(_SLASHES) and not self._completions:
+            from yuren_tui.commands import is_unknown
+
+            words = tr("commands.none_so") if is_unknown(text) else ""
+        if self.prompt.border_subtitle != words:
+            self.prompt.border_subtitle = Content(words)
 
     async def _offer(self, completions: tuple[Completion, ...]) -> None:
         self._completions = completions
@@ -119,12 +133,13 @@ class CommandScreen(PromptScreen):
             if command is None:
                 refuse_missing(text)
         except YurenError as error:
+            self.prompt.select_all()
             self.complain(error)
             return
         if command is None:
             self.submit_message()
             return
-        self.remember_prompt(text)
+        self.begin_draft()
         self.prompt.clear()
         self.run_command(command, text)
 
@@ -144,8 +159,10 @@ class CommandScreen(PromptScreen):
         try:
             await self._runner.run(command)
         except YurenError as error:
-            self.prompt.put_back(text)
+            self.prompt.put_back(text, selected=True)
             self.complain(error)
+        else:
+            self.keep_prompt(text)
 
     def as_told(self, text: str) -> str:
         """A message as it is told: of two slashes at its beginning, one stays."""

@@ -111,7 +111,15 @@ class PromptScreen(PanelScreen):
 
     def remember_prompt(self, text: str) -> None:
         """Keep a prompt that is sent, and begin with a new draft."""
+        self.begin_draft()
+        self.keep_prompt(text)
+
+    def begin_draft(self) -> None:
+        """What stands in the prompt is done with: what comes is a new draft."""
         self._older, self._place, self._written = (), DRAFT, None
+
+    def keep_prompt(self, text: str) -> None:
+        """Keep a prompt among the older ones."""
         try:
             self._session.store.history.add_prompt(text)
         except YurenError as error:

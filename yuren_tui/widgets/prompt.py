@@ -97,11 +97,18 @@ class PromptArea(EditArea):
         """A line down; from the last line to the prompt after."""
         self._move(1, select)
 
-    def put_back(self, text: str) -> None:
-        """Restore a text that could not be sent, before whatever was written since."""
+    def put_back(self, text: str, *, selected: bool = False) -> None:
+        """Restore a text that could not be sent, before whatever was written since.
+
+        Args:
+            text: as it was.
+            selected: whether what is typed next takes its place, unless there is more by now.
+        """
         since, text = self.text, sanitize(text)
         self.text = f"{text}\n{since}" if since.strip() else text
         self.move_cursor(self.document.end)
+        if selected and not since.strip():
+            self.select_all()
 
     def _move(self, step: Literal[-1, 1], select: bool) -> None:
         navigator = self.navigator
