@@ -63,7 +63,12 @@ def format_of(path: Path) -> ExportFormat:
     Raises:
         UsageError: it says none.
     """
-    formats: dict[str, ExportFormat] = {".md": "markdown", ".markdown": "markdown", ".json": "json"}
+    formats: dict[str, ExportFormat] = {
+        ".md": "markdown",
+        ".markdown": "markdown",
+        ".json": "json",
+        ".jsonl": "training",
+    }
     found = formats.get(path.suffix.lower())
     if found is None:
         raise UsageError(

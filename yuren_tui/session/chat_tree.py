@@ -68,7 +68,7 @@ class ChatTree(ChatRow):
             self.turns = []
             return
         self.turns = [Turn.of(stored) for stored in self._store().messages.path(self._id)]
-        self.title = self._store().chats.get(self._id).title
+        self.title = self._store().chats.title(self._id)
 
     # ------------------------------------------------------------ saying
 

@@ -307,6 +307,6 @@ def test_any_words_survive_but_lone_surrogates(texts: list[str]) -> None:
             stored.encode("utf-8")
             if not any("\ud800" <= char <= "\udfff" for char in text):
                 assert stored == text
-        store.messages.append(chat_id, Role.ASSISTANT, "a")
+        exchange(store, chat_id, "q", "a")
         for form in ("json", "markdown", "training"):
             export_chats(store, [chat_id], Path(name) / "out", form)

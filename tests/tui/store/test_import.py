@@ -154,7 +154,10 @@ def test_chatgpt_s_zip_is_read_and_a_single_conversation_too(store: Store, tmp_p
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        ({"title": "x"}, "`mapping` is missing"),
+        ({"title": "x"}, "neither `conversations` or `messages`"),
+        ({"conversations": [{"from": "tool", "value": "x"}]}, '`from` is "tool"'),
+        ({"conversations": [{"from": "human", "value": 5}]}, "`value` is 5"),
+        ({"conversations": []}, "no message"),
         (conversation({}), "no message"),
         (conversation({"u": node(None, "user", "hi")}, title=5), "`title` is 5"),
         (conversation({"u": []}), "an object is expected, not array"),

@@ -39,8 +39,6 @@ def parse(value: Mapping[str, Any], limits: Limits) -> ChatRecord:
         ValueError: what is wrong with it, in words.
     """
     chat = Fields(value)
-    if "mapping" not in value:
-        raise ValueError(tr("store.import.missing", name="mapping"))
     mapping = chat.mapping("mapping")
     created = utc_from_seconds(value.get("create_time"), datetime.now(UTC))
     messages: list[MessageRecord] = []

@@ -3,15 +3,16 @@
 
 A document is written whole or not at all. For Markdown and training, pictures are copied beside
 it into `<name>.pictures/`, named by their hash, and referred to by relative paths with `/`, so
-that document and directory can be moved together. In our JSON they are inside.
+that document and directory can be moved together. In our JSON they are inside. Rows for training
+are JSON Lines in a file named so (`.jsonl`), and a JSON array in any other.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -25,11 +26,10 @@ from yuren_tui.store.transfer import json_format
 from yuren_tui.store.transfer.markdown import render_markdown
 from yuren_tui.store.transfer.records import ChatRecord
 from yuren_tui.store.transfer.storing import read_record
+from yuren_tui.store.transfer.stretches import Told, stretches_of
 from yuren_tui.store.transfer.training import training_row
 
 ExportFormat = Literal["markdown", "json", "training"]
-
-Told = Callable[[ChatRecord], str]
 
 SUFFIXES: dict[ExportFormat, str] = {"markdown": ".md", "json": ".json", "training": ".json"}
 
@@ -77,18 +77,16 @@ def export_chats(
     if export_format == "json":
         atomic_write(path, json_format.dump(records, exported_at=datetime.now(UTC)))
         return ExportResult(path, (), len(records))
-    if told is not None:
-        records = [replace(record, system_prompt=told(record)) for record in records]
     names = _picture_names(path, records)
     if export_format == "markdown":
-        document = "\n\n---\n\n".join(render_markdown(record, names).rstrip() for record in records)
+        documents = [render_markdown(record, names, told).rstrip() for record in records]
         pictures = _copy_pictures(path, records, names)
-        atomic_write(path, document + "\n")
+        atomic_write(path, "\n\n---\n\n".join(documents) + "\n")
         return ExportResult(path, pictures, len(records))
-    rows, notes = _training(chat_ids, records, names)
+    chats, notes = _training(chat_ids, records, names, told)
     pictures = _copy_pictures(path, records, names)
-    atomic_write(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
-    return ExportResult(path, pictures, len(rows), tuple(notes))
+    atomic_write(path, _written([row for rows in chats for row in rows], path))
+    return ExportResult(path, pictures, len(chats), tuple(notes))
 
 
 def free_path(path: Path) -> Path:
@@ -102,27 +100,43 @@ def _places(path: Path) -> Iterator[Path]:
     yield from (path.with_stem(f"{path.stem} ({number})") for number in count(2))
 
 
+def _written(rows: Sequence[dict[str, object]], path: Path) -> str:
+    """Rows as the file's name says: one a line, or an array."""
+    if path.suffix.lower() == ".jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+
+
 def _training(
-    chat_ids: Sequence[int], records: Sequence[ChatRecord], names: dict[str, str]
-) -> tuple[list[dict[str, object]], list[str]]:
-    rows: list[dict[str, object]] = []
+    chat_ids: Sequence[int],
+    records: Sequence[ChatRecord],
+    names: dict[str, str],
+    told: Told | None,
+) -> tuple[list[list[dict[str, object]]], list[str]]:
+    """The rows of each chat that has some, and what is to be said of them."""
+    chats: list[list[dict[str, object]]] = []
     notes: list[str] = []
     for chat_id, record in zip(chat_ids, records, strict=True):
-        row = training_row(record, names)
-        if row is None:
+        written = [training_row(stretch, names) for stretch in stretches_of(record, told)]
+        rows = [row for row in written if row is not None]
+        if not rows:
             notes.append(tr("store.export.no_answer", id=chat_id))
             continue
-        rows.append(row.value)
-        if row.cut_answers:
-            notes.append(tr("store.export.cut_answers", id=chat_id, count=row.cut_answers))
-        if row.has_parts:
+        chats.append([row.value for row in rows])
+        if len(rows) > 1:
+            notes.append(tr("store.export.several_rows", id=chat_id, count=len(rows)))
+        if cut := sum(row.cut_answers for row in rows):
+            notes.append(tr("store.export.cut_answers", id=chat_id, count=cut))
+        if any(row.has_parts for row in rows):
             notes.append(tr("store.export.placeholder", id=chat_id))
-    if not rows:
+        if any(row.has_greeting for row in rows):
+            notes.append(tr("store.export.greeting", id=chat_id))
+    if not chats:
         first = chat_ids[0] if chat_ids else 0
         raise UsageError(
             tr("store.export.no_answer", id=first), tr("store.export.no_answer_remedy")
         )
-    return rows, notes
+    return chats, notes
 
 
 def _picture_names(path: Path, records: Sequence[ChatRecord]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading chats from files: ours, ChatGPT's, SillyTavern's, told apart by what is in them.
+"""Reading chats from files: ours, ChatGPT's, SillyTavern's, rows for training; told apart by what
+is in them.
 
 A chat that cannot be read is a fault that names file and line, and the others are imported. A
 chat that is there already is not put in twice. What the disk refuses ends the import; the chats
@@ -16,9 +17,9 @@ from typing import Any
 
 from yuren_core.attachments import printable
 from yuren_core.errors import UsageError
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_tui.store.store import Store
-from yuren_tui.store.transfer import chatgpt, json_format, sillytavern
+from yuren_tui.store.transfer import chatgpt, json_format, sillytavern, training_rows
 from yuren_tui.store.transfer.reading import Fields, Item, Limits, items_of_array, parse_json
 from yuren_tui.store.transfer.records import ChatRecord
 from yuren_tui.store.transfer.storing import find_copy, insert_record
@@ -56,7 +57,7 @@ def import_file(
     Args:
         store: where they go.
         path: our JSON, ChatGPT's conversations.json or the .zip it comes in, a .jsonl chat of
-            SillyTavern's.
+            SillyTavern's, rows for training as an array or as lines.
         limits: what is too large; generous ones by default.
         progress: called after each chat.
 
@@ -70,7 +71,7 @@ def import_file(
     limits = limits or Limits()
     report = ImportReport()
     for name, text in _documents(path, limits):
-        for record in _records(name, text, limits, report):
+        for record in _records(name, text, limits, report, path.parent):
             if (copy := find_copy(store, record)) is not None:
                 report.duplicates.append(copy)
             else:
@@ -109,7 +110,7 @@ def _documents(path: Path, limits: Limits) -> Iterator[tuple[str, str]]:
                     raise _too_large(name, limits)
                 yield f"{name}:{printable(info.filename)}", _decoded(name, data)
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         raise UsageError(
             tr("store.import.unreadable", path=name, reason=reason),
             tr("store.import.unreadable_remedy"),
@@ -142,15 +143,28 @@ def _unknown(name: str) -> UsageError:
 # ---------------------------------------------------------------- formats
 
 
-def _records(name: str, text: str, limits: Limits, report: ImportReport) -> Iterator[ChatRecord]:
+def _records(
+    name: str, text: str, limits: Limits, report: ImportReport, directory: Path
+) -> Iterator[ChatRecord]:
+    def of_theirs(value: Mapping[str, Any], bounds: Limits) -> ChatRecord:
+        if training_rows.is_row(value):
+            return training_rows.parse(value, bounds, directory)
+        if "mapping" not in value:
+            raise ValueError(tr("store.import.no_chat"))
+        return chatgpt.parse(value, bounds)
+
     start = len(text) - len(text.lstrip())
     if text[start : start + 1] == "[":
-        yield from _of_array(name, items_of_array(text, start), chatgpt.parse, limits, report)
+        yield from _of_array(name, items_of_array(text, start), of_theirs, limits, report)
         return
     first = text[start:].split("\n", 1)[0]
     header = _try_json(first)
     if sillytavern.is_header(header) or sillytavern.is_message(header):
         yield from _sillytavern(name, text, limits, report)
+        return
+    if training_rows.is_row(header):
+        items = training_rows.items_of_lines(text)
+        yield from _of_array(name, items, of_theirs, limits, report)
         return
     if ours := json_format.HEAD.match(text):
         _refuse_newer(name, int(ours["version"]))
@@ -172,8 +186,8 @@ def _records(name: str, text: str, limits: Limits, report: ImportReport) -> Iter
             raise _unknown(name)
         items = (Item(row, 1, chat) for row, chat in enumerate(chats, 1))
         yield from _of_array(name, items, json_format.parse, limits, report)
-    elif isinstance(document, dict) and "mapping" in document:
-        yield from _of_array(name, iter([Item(1, 1, document)]), chatgpt.parse, limits, report)
+    elif isinstance(document, dict) and ("mapping" in document or training_rows.is_row(document)):
+        yield from _of_array(name, iter([Item(1, 1, document)]), of_theirs, limits, report)
     else:
         raise _unknown(name)
 
@@ -199,6 +213,8 @@ def _of_array(
                 raise ValueError(item.fault)
             if not isinstance(item.value, dict):
                 Fields.of(item.value)
+            if training_rows.is_comment(item.value):
+                continue
             record = parse(item.value, limits)
         except ValueError as error:
             where = tr("store.import.where_row", path=name, line=item.line, row=item.row)

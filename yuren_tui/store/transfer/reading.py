@@ -67,6 +67,10 @@ class Fields:
             raise ValueError(tr("store.import.not_object", found=kind_of(value)))
         return cls(value)
 
+    def raw(self, key: str) -> object:
+        """Whatever is there; None where nothing is."""
+        return self._value.get(key)
+
     def text(self, key: str) -> str:
         """A string; empty where absent or null."""
         value = self._value.get(key)

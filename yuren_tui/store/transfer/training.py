@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The path that is shown, as a row that `yuren-train` learns from.
+"""The path that is shown, as rows that `yuren-train` learns from.
 
     {"conversations": [{"from": "system", "value"}, {"from": "human", "value"},
                        {"from": "gpt", "value"}, ...], "images": [relative paths]}
@@ -8,15 +8,22 @@ as YuRen writes it. `<image>` stands where the model sees the picture: before th
 nothing between. Texts are untouched, control strings too: the trainer keeps them ordinary. A
 chat whose words hold `<image>` themselves is written as `{"messages": [{"role", "content":
 parts}]}` instead, where no word can be taken for a picture.
+
+A row has one system prompt, and all its answers are learned under it. So where what the model was
+told first changed in mid-chat, another row begins: no answer is learned under words that it was not
+told, and what was said before is not in the row, as where a context is full. A greeting stands in
+no row: rows begin with a question.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from yuren_core.messages import Role
-from yuren_tui.store.transfer.records import ChatRecord, MessageRecord
+from yuren_tui.store.transfer.records import MessageRecord
+from yuren_tui.store.transfer.stretches import Stretch
 
 PLACEHOLDER = "<image>"
 
@@ -32,41 +39,45 @@ class TrainingRow:
         value: the row as a JSON object.
         cut_answers: how many answers do not end by themselves.
         has_parts: it had to be written as messages with parts.
+        has_greeting: an answer to no question was left out.
     """
 
     value: dict[str, object]
     cut_answers: int
     has_parts: bool
+    has_greeting: bool
 
 
-def training_row(record: ChatRecord, picture_paths: Mapping[str, str]) -> TrainingRow | None:
-    """A chat's active path as a row.
+def training_row(stretch: Stretch, picture_paths: Mapping[str, str]) -> TrainingRow | None:
+    """A stretch of a chat's active path as a row.
 
     Args:
-        record: the chat.
+        stretch: what was said, and what the model was told first.
         picture_paths: for each picture's hash, its path relative to the file of rows.
 
     Returns:
         The row; None where no answer is in it, so that there is nothing to learn.
     """
-    path = [message for message in record.active_path() if message.text or message.images]
+    said = [message for message in stretch.messages if message.text or message.images]
+    path = list(dropwhile(lambda message: message.role is Role.ASSISTANT, said))
     answers = [message for message in path if message.role is Role.ASSISTANT]
     if not answers:
         return None
-    texts = [record.system_prompt, *(message.text for message in path)]
+    texts = [stretch.system, *(message.text for message in path)]
     has_parts = any(PLACEHOLDER in text for text in texts)
     write = _parts if has_parts else _conversations
     return TrainingRow(
-        write(record, path, picture_paths),
+        write(stretch.system, path, picture_paths),
         sum(message.status in _CUT for message in answers),
         has_parts,
+        len(path) < len(said),
     )
 
 
 def _conversations(
-    record: ChatRecord, path: list[MessageRecord], picture_paths: Mapping[str, str]
+    system: str, path: list[MessageRecord], picture_paths: Mapping[str, str]
 ) -> dict[str, object]:
-    turns = [{"from": "system", "value": record.system_prompt}] if record.system_prompt else []
+    turns = [{"from": "system", "value": system}] if system else []
     turns += [
         {
             "from": _FROM[message.role],
@@ -79,11 +90,11 @@ def _conversations(
 
 
 def _parts(
-    record: ChatRecord, path: list[MessageRecord], picture_paths: Mapping[str, str]
+    system: str, path: list[MessageRecord], picture_paths: Mapping[str, str]
 ) -> dict[str, object]:
     messages: list[dict[str, object]] = []
-    if record.system_prompt:
-        messages.append({"role": "system", "content": record.system_prompt})
+    if system:
+        messages.append({"role": "system", "content": system})
     for message in path:
         parts: list[dict[str, object]] = [
             {"type": "image_url", "image_url": {"url": picture_paths[sha256]}}
