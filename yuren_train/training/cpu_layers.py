@@ -21,6 +21,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, LlamaRMSNorm
 
+from yuren_train.training import cpu_lora
 from yuren_train.training.packed_attention import packed_attention
 
 _PIECE = 1 << 17  # elements: 512 KiB in fp32, which a core's cache holds a few of
@@ -40,7 +41,12 @@ def use_plain_layers(model: nn.Module) -> None:
 
 
 def _forms() -> dict[type, type]:
-    return {LlamaRMSNorm: CpuRMSNorm, LlamaMLP: CpuMLP, LlamaAttention: CpuAttention}
+    return {
+        LlamaRMSNorm: CpuRMSNorm,
+        LlamaMLP: CpuMLP,
+        LlamaAttention: CpuAttention,
+        **cpu_lora.FORMS,
+    }
 
 
 def _reclass(model: nn.Module, forms: dict[type, type]) -> None:

@@ -3,9 +3,9 @@
 
 Registered with transformers as `PACKED`; a model told so by `use_packed_attention` takes
 `cu_seqlens` and `max_seqlen` as arguments of its forward pass. On CUDA torch's own
-variable-length kernel computes all samples at once; elsewhere each sample is one call of
+variable-length kernel computes all samples at once; elsewhere each long sample is one call of
 `scaled_dot_product_attention`, which on a CPU loses nothing: work grows with the square of a
-sample's length, not of the row's.
+sample's length, not of the row's. Rows of short samples go through `short_attention`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
+
+from yuren_train.training.short_attention import SHORT, short_attention
 
 PACKED = "yuren_packed"
 """The name that transformers knows it by."""
@@ -58,6 +60,9 @@ def packed_attention(
     """
     if _has_varlen(query):
         return _varlen(query, key, value, cu_seqlens, max_seqlen, scaling), None
+    if max_seqlen <= SHORT:
+        starts = cu_seqlens.tolist()
+        return short_attention(query, key, value, starts, scaling).transpose(1, 2), None
     groups = query.shape[1] // key.shape[1]
     sizes = cu_seqlens.diff().tolist()
     parts = zip(*(tensor.split(sizes, dim=2) for tensor in (query, key, value)), strict=True)

@@ -19,9 +19,17 @@ from yuren_core.model.tokenization import IGNORE_INDEX
 from yuren_train.data.collator import collate
 from yuren_train.data.samples import Sample
 from yuren_train.data.schema import Place
+from yuren_train.training import packed_attention
 from yuren_train.training.learner import Learner, empty_batch
 
-SIZES = (17, 1, 40, 5, 26)
+SIZES = (17, 1, 40, 5, 26, 39)
+
+
+@pytest.fixture(autouse=True, params=["short", "long"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of a CPU: samples of about one length together, or one after the other."""
+    if request.param == "long":
+        monkeypatch.setattr(packed_attention, "SHORT", 0)
 
 
 def make_samples(seed: int = 0, sizes: tuple[int, ...] = SIZES) -> list[Sample]:
