@@ -35,6 +35,7 @@ from yuren_core.starter import STARTER_NAME, install_language_model, starter_dir
 from yuren_train.recipes.starter import art
 from yuren_train.recipes.starter.lessons import write_lessons
 from yuren_train.recipes.starter.projector import fit_projector, put_projector, word_vectors
+from yuren_train.recipes.starter.rehearsal import write_rehearsal
 from yuren_train.recipes.starter.scores import WANTED, Asked, examine, perplexity, summary
 from yuren_train.recipes.starter.tower import (
     TowerTraining,
@@ -48,18 +49,20 @@ _SYSTEMS = (
     "You are a helpful assistant.",
     "You describe pictures.",
 )
-STAGE2 = ("--lr=3e-5", "--epochs=1", "--order=grouped", "--batch-size=4", "--max-length=256",
-          "--save-interval=100")  # fmt: skip
-STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=4e-4", "--projector-lr=3e-5",
-          "--epochs=1", "--max-steps=1000", "--order=packed", "--batch-size=1", "--max-length=512",
-          "--save-interval=200", "--on-spike=warn")  # fmt: skip
+STAGE2 = ("--lr=5e-5", "--epochs=1", "--order=packed", "--batch-size=1", "--max-length=512",
+          "--nproc=2", "--save-interval=100")  # fmt: skip
+STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=3e-4", "--projector-lr=3e-5",
+          "--epochs=1", "--order=packed", "--batch-size=1", "--max-length=512", "--nproc=2",
+          "--save-interval=100", "--on-spike=warn")  # fmt: skip
+TEXT_EPOCHS = 5
+_REHEARSED = 512  # rows of text, each of which is learned a few times
 
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path), help="Keeps what is half done.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the eyes are to lie.")
 @click.option("--tower-steps", default=TowerTraining().steps, show_default=True)
-@click.option("--pictures", default=(2000, 8000), nargs=2, show_default=True,
+@click.option("--pictures", default=(1000, 22000), nargs=2, show_default=True,
               help="Of stage 2 and of stage 3.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True)
 @click.option("--evaluate", is_flag=True, help="Only measure what is installed.")
@@ -139,10 +142,15 @@ def make(work: Path, out: Path, tower_steps: int, pictures: tuple[int, int], see
     features = f"--cache-features={work / 'features'}"
     yuren_train("stage2", f"--model={start}", f"--data={lessons[0]}", f"--out={work / 'stage2'}",
                 features, f"--seed={seed}", *STAGE2)  # fmt: skip
-    sample = assets_dir() / "data" / "sample.jsonl"
+    rehearsal = _once(
+        work / "rehearsal.jsonl",
+        lambda target: write_rehearsal(
+            text, target, rows=_REHEARSED, seed=seed, systems=_SYSTEMS, tell=click.echo
+        ),
+    )
     yuren_train("stage3", f"--model={work / 'stage2'}", f"--data={lessons[1]}",
-                f"--data={sample}:3", f"--out={work / 'stage3'}", features, f"--seed={seed}",
-                *STAGE3)  # fmt: skip
+                f"--data={rehearsal}:{TEXT_EPOCHS}", f"--out={work / 'stage3'}", features,
+                f"--seed={seed}", *STAGE3)  # fmt: skip
     publish(work, out)
 
 

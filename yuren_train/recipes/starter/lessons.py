@@ -19,7 +19,8 @@ from yuren_train.recipes.starter.questions import conversation
 from yuren_train.recipes.starter.scenes import SceneMaker, invent
 from yuren_train.recipes.starter.tower import IMAGE_SIZE, STRIDE
 
-_TURNS = 4
+_TURNS = ((1, 2, 3), (0.35, 0.4, 0.25))  # of a conversation, and how often: names most of all
+_SYSTEM_SHARE = 0.25
 
 
 def write_lessons(
@@ -41,7 +42,7 @@ def write_lessons(
         name: of both.
         pictures: how many.
         seed: of everything.
-        systems: system prompts that a third of the conversations begin with.
+        systems: system prompts that a quarter of the conversations begin with.
         go_on: keep the pictures that are there: an interrupted call with the same values drew them.
         tell: told how many are done, and of how many.
 
@@ -54,9 +55,9 @@ def write_lessons(
     rows: list[str] = []
     for number in range(pictures):
         draw = np.random.default_rng([seed, number])
-        count = int(draw.choice([1, 2, 3, 4], p=[0.55, 0.21, 0.12, 0.12]))
+        count = int(draw.choice([1, 2, 3, 4], p=[0.55, 0.25, 0.1, 0.1]))
         scene = invent(count, maker.known, draw)
-        hardness = float(draw.random())
+        hardness = float(draw.random() ** 0.5)
         picture = f"{name}/{number:05}.png"
         if not (go_on and (directory / picture).exists()):
             pixels = maker.picture(
@@ -66,8 +67,11 @@ def write_lessons(
             with storing(directory / picture):
                 to_pil_image(pixels).save(draft)
                 draft.replace(directory / picture)
-        system = str(draw.choice(list(systems))) if systems and draw.random() < 0.33 else ""
-        row = conversation(scene, picture, _TURNS, system, draw)
+        system = (
+            str(draw.choice(list(systems))) if systems and draw.random() < _SYSTEM_SHARE else ""
+        )
+        turns = int(draw.choice(_TURNS[0], p=_TURNS[1]))
+        row = conversation(scene, picture, turns, system, draw)
         rows.append(json.dumps(row, ensure_ascii=False))
         tell(number + 1, pictures)
     target = directory / f"{name}.jsonl"

@@ -2,7 +2,7 @@
 """The projector's start: the straight line from what a cell shows to the words for it.
 
 The tower has learned to bring a cell that shows a cat to the embedding of " cat": that layer is
-taken, as long as embeddings are. A little of the colour's word and of the number's is added, by
+taken, as long as embeddings are. A little of the words for colour, number and side is added, by
 least squares. No language model runs. Stage 2 goes on from there; from chance it would take it
 hours on two cores to get as far.
 """
@@ -24,8 +24,10 @@ from yuren_train.recipes.starter.scenes import COLOURS, SceneMaker
 from yuren_train.recipes.starter.tower import IMAGE_SIZE, STRIDE, tower_config
 
 _NUMBERS = ("one", "two", "three", "four")
+_SIDES = ("left", "right")
 _COLOUR_SHARE = 0.2  # of a colour's word beside a thing's
 _NUMBER_SHARE = 0.2
+_SIDE_SHARE = 0.3  # of "left" and "right", in the outer columns of cells
 _BATCHES = 24
 _BATCH = 256
 _RIDGE = 1e-2
@@ -62,11 +64,11 @@ def fit_projector(
         table: (V, D), its input embeddings.
         seed: of the scenes.
     """
-    names, colours, numbers = (
+    names, colours, numbers, sides = (
         word_vectors(words, tokenizer, table)
-        for words in ([concept.name for concept in concepts()], COLOURS, _NUMBERS)
+        for words in ([concept.name for concept in concepts()], COLOURS, _NUMBERS, _SIDES)
     )
-    colours, numbers = colours - colours.mean(0), numbers - numbers.mean(0)
+    colours, numbers, sides = (it - it.mean(0) for it in (colours, numbers, sides))
     length = (names - names.mean(0)).norm(dim=1).mean()
     maker = SceneMaker(sprites, IMAGE_SIZE // STRIDE)
     preprocess = tower_config(1)["preprocess_cfg"]
@@ -82,7 +84,10 @@ def fit_projector(
         shown = scenes.coverage.sum(1).flatten(1) > _SHOWN
         lengths.append(head(cells[shown]).norm(dim=-1))
         features.append(cells.flatten(0, 1))
-        targets.append(target.repeat_interleave(cells.shape[1], dim=0))
+        columns = torch.arange(cells.shape[1]) % scenes.coverage.shape[-1]
+        side = torch.zeros(cells.shape[1], sides.shape[1])
+        side[columns == 0], side[columns == columns.max()] = sides[0], sides[1]
+        targets.append((target[:, None] + _SIDE_SHARE * side).flatten(0, 1))
     weight, bias = _least_squares(torch.cat(features), torch.cat(targets))
     scale = length / torch.cat(lengths).mean()
     return weight + scale * head.weight, bias + scale * head.bias + names.mean(0)

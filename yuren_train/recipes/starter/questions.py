@@ -139,7 +139,9 @@ def describe(scene: Scene) -> str:
     """One sentence that says all."""
     counted = Counter(scene.things)
     parts = [
-        with_article(thing) if number == 1 else f"{_NUMBERS[number - 1]} {_plural(name_of(thing))}"
+        with_article(thing)
+        if number == 1 or name_of(thing) in _UNCOUNTED
+        else f"{_NUMBERS[number - 1]} {_plural(name_of(thing))}"
         for thing, number in counted.items()
     ]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -157,7 +159,8 @@ def _side(scene: Scene, left: int, draw: np.random.Generator) -> Question | None
             int(draw.integers(3))
         ].format(side)
         return Question("side", text, _sentence(with_article(thing)), name_of(thing))
-    text = f"Is the {name_of(thing)} on the left or on the right?"
+    verb = "Are" if name_of(thing) in _PLURALS else "Is"
+    text = f"{verb} the {name_of(thing)} on the left or on the right?"
     return Question("side", text, f"On the {side}.", side)
 
 
@@ -207,17 +210,21 @@ def _a(words: str) -> str:
 def conversation(
     scene: Scene, picture: str, turns: int, system: str, draw: np.random.Generator
 ) -> dict[str, object]:
-    """A LLaVA row: a few questions about one picture, the first of them beside the picture."""
-    subjects: list[Subject] = ["presence", "presence", "colour", "count"]
+    """A LLaVA row: a few questions about one picture, the first of them beside the picture.
+
+    What is asked later may be copied from what was answered before, so the first question is
+    mostly the one that is hardest to read off the picture, and it is mostly not asked later.
+    """
+    others: list[Subject] = ["presence", "presence", "colour", "count"]
     if len(scene.things) == 1:
-        subjects += ["description" if draw.random() < 0.3 else "name", "kind"]
+        first: Subject = "description" if draw.random() < 0.15 else "name"
+        others.append("kind")
     else:
-        subjects += ["description", "side", "side"]
-    draw.shuffle(subjects)
-    # What is asked later may be copied from what was answered before, so the picture's own
-    # question mostly comes first.
-    if draw.random() < 0.6:
-        subjects.sort(key=lambda subject: subject not in ("name", "description"))
+        first = "side" if scene.leftmost is not None and draw.random() < 0.6 else "description"
+        others += ["side", "side"]
+    draw.shuffle(others)
+    place = 0 if draw.random() < 0.6 else turns
+    subjects = [*others[:place], first, *others[place:]]
     said: list[dict[str, str]] = [{"from": "system", "value": system}] if system else []
     seen: set[str] = set()
     for subject in subjects:

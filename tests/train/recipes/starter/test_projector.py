@@ -79,6 +79,7 @@ def test_names_come_from_the_towers_own_layer_as_long_as_embeddings_are(
 ) -> None:
     monkeypatch.setattr(projector, "_COLOUR_SHARE", 0.0)
     monkeypatch.setattr(projector, "_NUMBER_SHARE", 0.0)
+    monkeypatch.setattr(projector, "_SIDE_SHARE", 0.0)
     sprites = flat_sprites("cat", "apple", "car", "tree")
     weight, bias = fit_projector(tower, sprites, *words, seed=0)
     assert weight.shape == (64, tower.hidden_size)
