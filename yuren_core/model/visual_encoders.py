@@ -7,50 +7,57 @@ and computes them. Layers are counted from the end: -1 is the last.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor
 
 
-class VisualEncoder(Protocol):
-    """What a tower asks of open_clip's model."""
+class VisualEncoder(ABC):
+    """What a tower asks of open_clip's model.
 
-    @property
-    def layers(self) -> int:
-        """How many layers can be read."""
-
-    @property
-    def input_weight(self) -> Tensor:
-        """The weight that pixels meet; they come in its dtype, to its device."""
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the input, in pixels."""
-
-    def grid(self, layer: int) -> tuple[int, int]:
-        """Rows and columns of features of a layer."""
-
-    def width(self, layer: int) -> int:
-        """Width of a feature of a layer (C)."""
-
-    def encode(self, pixel_values: Tensor, layer: int) -> Tensor:
-        """(B, 3, H, W) to (B, P, C), row by row."""
-
-
-class VisionTransformerEncoder:
-    """open_clip's VisionTransformer: blocks of one width; the class token is left out."""
+    Args:
+        visual: the visual half.
+    """
 
     def __init__(self, visual: Any) -> None:
         self._visual = visual
 
     @property
-    def layers(self) -> int:
-        return len(self._visual.transformer.resblocks)
-
-    @property
     def input_weight(self) -> Tensor:
+        """The weight that pixels meet; they come in its dtype, to its device."""
         weight: Tensor = self._visual.conv1.weight
         return weight
+
+    @property
+    @abstractmethod
+    def layers(self) -> int:
+        """How many layers can be read."""
+
+    @property
+    @abstractmethod
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the input, in pixels."""
+
+    @abstractmethod
+    def grid(self, layer: int) -> tuple[int, int]:
+        """Rows and columns of features of a layer."""
+
+    @abstractmethod
+    def width(self, layer: int) -> int:
+        """Width of a feature of a layer (C)."""
+
+    @abstractmethod
+    def encode(self, pixel_values: Tensor, layer: int) -> Tensor:
+        """(B, 3, H, W) to (B, P, C), row by row."""
+
+
+class VisionTransformerEncoder(VisualEncoder):
+    """open_clip's VisionTransformer: blocks of one width; the class token is left out."""
+
+    @property
+    def layers(self) -> int:
+        return len(self._visual.transformer.resblocks)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -77,21 +84,16 @@ class VisionTransformerEncoder:
         return features
 
 
-class ResNetEncoder:
+class ResNetEncoder(VisualEncoder):
     """open_clip's ModifiedResNet: four layers, each of half the grid of the one before."""
 
     def __init__(self, visual: Any) -> None:
-        self._visual = visual
+        super().__init__(visual)
         self._stages = (visual.layer1, visual.layer2, visual.layer3, visual.layer4)
 
     @property
     def layers(self) -> int:
         return len(self._stages)
-
-    @property
-    def input_weight(self) -> Tensor:
-        weight: Tensor = self._visual.conv1.weight
-        return weight
 
     @property
     def image_size(self) -> tuple[int, int]:
