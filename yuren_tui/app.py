@@ -27,6 +27,7 @@ from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
 from yuren_tui.chat_log import log_fault
 from yuren_tui.key_order import KeysInOrder
+from yuren_tui.notices import BriefNotices
 from yuren_tui.screens.base import Guarded
 from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session
@@ -44,7 +45,7 @@ _KEYS_TOLD_AFTER_S = 1.0  # all screens are imported for it, which is not for th
 _FAULT_SHOWN_S = 12
 
 
-class ChatApp(Guarded, KeysInOrder, inherit_bindings=False):
+class ChatApp(Guarded, KeysInOrder, BriefNotices, inherit_bindings=False):
     """The chat in the terminal.
 
     Args:
@@ -59,7 +60,8 @@ class ChatApp(Guarded, KeysInOrder, inherit_bindings=False):
 
     # Textual loads no stylesheet of a default screen itself.
     CSS_PATH: ClassVar = [
-        Path(__file__).parent / "screens" / name for name in ("chat.tcss", "chat_turns.tcss")
+        Path(__file__).parent / "screens" / name
+        for name in ("chat.tcss", "chat_turns.tcss", "notices.tcss")
     ]
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [

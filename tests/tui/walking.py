@@ -33,7 +33,6 @@ REAL_WORKER = shlex.join((sys.executable, "-m", "yuren_core.inference.worker"))
 SHORT = ("--max-new-tokens", "16", "--seed", "1", "--temperature", "0")
 """Options for answers that are soon there, and the same each time."""
 
-_NOTICE_WIDTH = 61
 _BARE = str.maketrans("", "", " \n│▌▎▏█┃")
 
 
@@ -77,7 +76,9 @@ class Walk(Terminal):
     @property
     def text(self) -> str:
         """What stands on the screen, a wide character half overwritten as a blank."""
-        return self._text_from(0)
+        rows = (self._screen.buffer[y] for y in range(self._screen.lines))
+        columns = range(self._screen.columns)
+        return "\n".join(_line([row[x].data for x in columns]) for row in rows)
 
     @property
     def screen(self) -> pyte.Screen:
@@ -85,9 +86,9 @@ class Walk(Terminal):
         return self._screen
 
     def read(self, seconds: float = 0.05) -> bool:
-        """Take in what comes, and remember what stands where notices are."""
+        """Take in what comes, and remember what stood on the screen: notices soon go."""
         is_open = super().read(seconds)
-        self._shown.append(_bare(self._text_from(max(0, self._screen.columns - _NOTICE_WIDTH))))
+        self._shown.append(_bare(self.text))
         return is_open
 
     def type(self, keys: str) -> None:
@@ -160,11 +161,6 @@ class Walk(Terminal):
         with Store.open(self.home / "data") as store:
             last = store.chats.last()
             return list(store.messages.path(last.id)) if last else []
-
-    def _text_from(self, column: int) -> str:
-        rows = (self._screen.buffer[y] for y in range(self._screen.lines))
-        columns = range(column, self._screen.columns)
-        return "\n".join(_line([row[x].data for x in columns]) for row in rows)
 
     def _newest(self) -> int | None:
         """The id of the answer that the chat ends with; None while it is being written."""

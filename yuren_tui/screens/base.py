@@ -11,6 +11,7 @@ from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
 
 from yuren_tui.bindings import bind, translate
+from yuren_tui.notices import TOGETHER_S, drop_notices
 
 ResultType = TypeVar("ResultType")
 
@@ -33,8 +34,9 @@ class Guarded(MessagePump):
             self.app._handle_exception(error)
 
 
-def _keep_still(screen: Screen[ResultType]) -> None:
-    """No cursor blinks where nothing is to move."""
+def _come_up(screen: Screen[ResultType]) -> None:
+    """Leave behind what was told of another screen; no cursor blinks where nothing is to move."""
+    drop_notices(screen, older_than_s=TOGETHER_S)
     if screen.app.animation_level == "none":
         from yuren_tui.terminal.appearance import still_cursors
 
@@ -47,7 +49,7 @@ class TranslatedScreen(Guarded, Screen[ResultType], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [*FOCUS_BINDINGS]
 
     def on_screen_resume(self) -> None:
-        _keep_still(self)
+        _come_up(self)
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
@@ -65,7 +67,7 @@ class TranslatedModal(Guarded, ModalScreen[ResultType], inherit_bindings=False):
     ]
 
     def on_screen_resume(self) -> None:
-        _keep_still(self)
+        _come_up(self)
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:

@@ -22,6 +22,7 @@ from yuren_core.messages import ImagePart
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
 from yuren_tui.garbage import IdleCollector
+from yuren_tui.notices import rack_of
 from yuren_tui.screens.chat_settings import FollowingScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.key_footer import KeyFooter
@@ -81,6 +82,8 @@ class ChatScreen(FollowingScreen):
         yield Container(id="foot")  # the footer comes after the first frame: it is slow to make
 
     def on_mount(self) -> None:
+        if notices := rack_of(self):
+            self.move_child(notices, after=self.transcript)
         self.show_status()
         self.call_after_refresh(self._begin)
 

@@ -17,6 +17,7 @@ from textual.widgets import TextArea
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
+from yuren_tui.notices import drop_notices
 from yuren_tui.screens.chat_prompt import PromptScreen
 from yuren_tui.session import Session
 from yuren_tui.widgets.prompt import PromptArea
@@ -125,6 +126,7 @@ class CommandScreen(PromptScreen):
         if self._completions and self._list is not None and self._list.was_moved:
             self._take()
             return
+        drop_notices(self)
         if pictures := typed_pictures(text):
             self.attach_typed(text, pictures)
             return

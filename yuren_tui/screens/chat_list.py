@@ -22,6 +22,7 @@ from textual.widgets import Footer, Input, OptionList, Static
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
+from yuren_tui.notices import drop_notices
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.screens.chat_files import ChatFiles
 from yuren_tui.screens.chat_list_rows import chat_row
@@ -155,6 +156,7 @@ class ChatList(ChatFiles[Chosen | None]):
     def action_undo(self) -> None:
         """Bring the chat that was deleted last back."""
         if self._deleted and self._did(self.store.chats.restore, self._deleted[-1]):
+            drop_notices(self)
             self.reload(chosen=self._deleted.pop())
 
     @work(group="act")

@@ -19,6 +19,7 @@ from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart
 from yuren_tui.bindings import bind
+from yuren_tui.notices import TOGETHER_S, drop_notices
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.screens.chat_editing import EditingScreen
 from yuren_tui.session import ModelChoice, Session
@@ -77,6 +78,7 @@ class MemoryScreen(EditingScreen):
         self.read_extras()
         if not keeps_typed:  # at the start, a notice says what went wrong since
             await self.transcript.clear_notices()
+            drop_notices(self, older_than_s=TOGETHER_S)
         typed = (self.prompt.text, self.pictures.pictures) if keeps_typed else ("", ())
         if chat.draft or not keeps_typed:
             self.prompt.text = typed[0]

@@ -12,6 +12,7 @@ from textual.binding import ActiveBinding, BindingType
 from yuren_core.errors import UsageError, YurenError
 from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
+from yuren_tui.notices import drop_notices
 from yuren_tui.screens.chat_answers import AnswersScreen
 from yuren_tui.screens.turn_menu import choose_act, choose_block
 from yuren_tui.widgets.turn_list import TurnList
@@ -142,6 +143,7 @@ class TurnsScreen(AnswersScreen):
         self._require_rest()
         deletion = self._deletions.pop()
         self._session.chat.undo(deletion)
+        drop_notices(self)
         await self.show_turns()
         await self.transcript.turns.go(deletion.message_id)
         self.show_status()

@@ -19,6 +19,7 @@ from yuren_core.errors import StorageError, YurenError
 from yuren_core.i18n import tr
 from yuren_core.paths import atomic_write
 from yuren_tui.bindings import bind
+from yuren_tui.notices import drop_notices
 from yuren_tui.presets import DeletedPreset, Preset, PresetLibrary
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.ask_line import AskLine
@@ -139,6 +140,7 @@ class PresetPicker(PresetList):
         preset = await self._try(lambda: self._library.restore(deleted))
         if preset is not None:
             self._deleted.pop()
+            drop_notices(self)
             self.reread(preset.id)
 
     @work(group="library", exclusive=True)

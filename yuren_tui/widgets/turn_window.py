@@ -226,7 +226,9 @@ class TurnWindow(TurnSlice, inherit_bindings=False):
         return None
 
     def _tell(self) -> None:
-        at_end = self.scroll_target_y >= self.max_scroll_y - 1 and self._end == len(self._views)
+        # In the midst of a layout, Textual's anchor may aim above the top.
+        target = max(0.0, self.scroll_target_y)
+        at_end = target >= self.max_scroll_y - 1 and self._end == len(self._views)
         self.post_message(self.Followed(at_end))
         if self._changing.locked() or not self.size.height:
             return
