@@ -43,6 +43,7 @@ from yuren_train.recipes.starter.tower import (
     save_tower,
     train_tower,
 )
+from yuren_train.recipes.starter.values import keep_to
 
 _SYSTEMS = (
     "You are a helpful AI assistant named SmolLM2-135M-Instruct. Today is Monday, 2026-11-16.",
@@ -98,6 +99,10 @@ def main(
 
 def make(work: Path, out: Path, tower_steps: int, pictures: tuple[int, int], seed: int) -> None:
     """All steps, in order."""
+    keep_to(
+        work / "recipe.json",
+        {"tower_steps": tower_steps, "pictures": list(pictures), "seed": seed},
+    )
     torch.manual_seed(seed)
     learned = [s for style in art.LEARNED for s in art.sprites(style, work / "art")]
     text = _once(work / "language-model", install_language_model)

@@ -13,7 +13,6 @@ The set is the same by its values. What was interrupted goes on from the last pi
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -22,11 +21,12 @@ from typing import Literal
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
-from yuren_core.paths import atomic_write, cache_dir, storing
+from yuren_core.paths import atomic_write, cache_dir
 from yuren_core.shipped import assets_dir
 from yuren_core.starter import starter_dir
 from yuren_train.recipes.starter import art
 from yuren_train.recipes.starter.lessons import write_lessons
+from yuren_train.recipes.starter.values import keep_to
 
 STYLES = (art.LEARNED[0], art.LEARNED[3])
 """The oldest Noto and Twemoji: the smallest downloads, 50 MB together."""
@@ -114,22 +114,13 @@ def write_sample_set(directory: Path, wanted: SampleSet, *, tell: Tell = lambda 
 
 def _begin(directory: Path, wanted: SampleSet) -> None:
     """Refuse a directory with anything else in it, and say what is to come into this one."""
-    values = directory / _VALUES
-    told = json.dumps({**asdict(wanted), "styles": [style.name for style in STYLES]}, indent=2)
-    if values.is_file():
-        with storing(values):
-            found = values.read_text(encoding="utf-8", errors="replace").strip()
-        if found != told:
-            raise UsageError(
-                tr("error.sample_data.other", path=directory, values=" ".join(found.split())),
-                tr("error.sample_data.other_hint"),
-            )
-    elif directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    file = directory / _VALUES
+    is_new = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+    if not (is_new or file.is_file()):
         raise UsageError(
             tr("error.sample_data.not_empty", path=directory), tr("error.sample_data.empty_hint")
         )
-    else:
-        atomic_write(values, told + "\n")
+    keep_to(file, {**asdict(wanted), "styles": [style.name for style in STYLES]})
 
 
 def _texts(directory: Path, wanted: SampleSet) -> Iterator[tuple[str, str]]:
