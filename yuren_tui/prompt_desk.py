@@ -15,7 +15,7 @@ from typing import Literal
 from yuren_core.messages import Message, Role
 from yuren_core.prompt import PromptItem
 from yuren_core.protocol import Counted
-from yuren_tui.presets import MacroContext, expand, macro_context
+from yuren_tui.presets import MacroContext, expand, macro_context, unknown_macros, warning_of
 from yuren_tui.session import Session
 from yuren_tui.session.tokens import estimate_tokens
 from yuren_tui.store import PromptVersion
@@ -91,6 +91,10 @@ class PromptDesk:
             for name, value in values
             if value.strip() or name in VARIABLES
         ]
+
+    def warning(self, text: str) -> str:
+        """What is to be said of variables that nobody knows; empty where there are none."""
+        return warning_of(unknown_macros(text))
 
     def versions(self) -> list[PromptVersion]:
         """The system prompts that this chat has had, the latest first, without the present one."""

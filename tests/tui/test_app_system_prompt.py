@@ -45,6 +45,17 @@ async def test_it_is_edited_counted_previewed_and_saved(tmp_path: Path) -> None:
         assert chat.session.messages()[0].text == "Serve Ann."
 
 
+async def test_a_variable_that_nobody_knows_is_named_while_one_types(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        screen = await panel(chat)
+        screen.query_one(EditArea).put("I am {{usr}}.")
+        await chat.until(lambda: "{{usr}} stays as it is written" in chat.screen_text())
+        assert "There are {{user}}, {{char}}" in shown(screen, "#cost")
+        screen.query_one(EditArea).put("I am {{user}}.")
+        await chat.until(lambda: "stays as it is written" not in chat.screen_text())
+
+
 async def test_escape_keeps_the_edit_and_says_so(tmp_path: Path) -> None:
     async with running(tmp_path / "log") as chat:
         await chat.ready()

@@ -133,6 +133,8 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(
     typed(terminal, "/preset fox-teahouse", "A new conversation with", "Hu Jiu: ", "(1/2)")
     (tmp_path / "ana.toml").write_text('name = "Ana"\ngreeting = "So, {{user}}:"\n')
     typed(terminal, f"/preset {tmp_path}/ana.toml", "A new conversation with Ana", "So, Mei:")
+    (tmp_path / "bob.toml").write_text('name = "Bob"\ngreeting = "Hi, {{usr}}!"\n')
+    typed(terminal, f"/preset {tmp_path}/bob.toml", "{{usr}} stays as it is", "Hi, {{usr}}!")
     with Store.open() as store:
         assert (store.chats.preset(1) or {})["id"] == "poet"
 

@@ -27,7 +27,7 @@ _DEFAULT = ("default", "默认")
 
 
 async def _preset(host: CommandHost, name: str) -> None:
-    from yuren_tui.presets import PresetLibrary
+    from yuren_tui.presets import PresetLibrary, unknown_in, warning_of
 
     if not name:
         await host.choose_preset()
@@ -35,6 +35,8 @@ async def _preset(host: CommandHost, name: str) -> None:
     session = host.session
     preset = await asyncio.to_thread(PresetLibrary().resolve, name)
     await session.write_ahead(preset)
+    if warning := warning_of(unknown_in(preset, session.profile.language)):
+        host.say(warning)
     if any(turn.role is Role.USER for turn in session.turns):
         session.use_preset(preset)
         host.say(tr("commands.preset_now", name=preset.name(session.profile.language)))
@@ -51,6 +53,10 @@ async def _system(host: CommandHost, text: str) -> None:
         host.session.require_rest()
         host.session.system_prompt = "" if text in _EMPTY else text
         host.say(tr("commands.system_set"))
+        from yuren_tui.presets import unknown_macros, warning_of
+
+        if warning := warning_of(unknown_macros(text)):
+            host.say(warning)
     else:
         host.show(host.session.system_prompt or tr("commands.no_system"))
 

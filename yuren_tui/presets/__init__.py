@@ -6,7 +6,7 @@
     assemble, greetings a preset and a history become a prompt and first messages (`assembly`)
     read_card, …        character cards V1 to V3 in JSON, PNG, CHARX (`card_files`)
     read_lorebook, …    lorebooks of their own (`lorebook_json`); active entries (`lore_report`)
-    expand              `{{user}}` and its kin (`macros`)
+    expand              `{{user}}` and its kin (`macros`), and those that nobody knows
 
 Cards, lorebooks and presets come from strangers: what is read is bounded, no URL is fetched, no
 path leads out of its directory, and no text becomes anything but text.
@@ -38,6 +38,7 @@ from yuren_tui.presets.preset import (
     PresetText,
     ResolvedText,
 )
+from yuren_tui.presets.unknown_macros import unknown_in, unknown_macros, warning_of
 
 __all__ = [
     "DEFAULT_ID",
@@ -73,5 +74,8 @@ __all__ = [
     "preset_of_card",
     "read_card",
     "read_lorebook",
+    "unknown_in",
+    "unknown_macros",
+    "warning_of",
     "write_card",
 ]

@@ -21,6 +21,7 @@ from datetime import datetime
 
 from yuren_core.messages import Message, Role
 from yuren_core.prompt import PromptItem, PromptKind
+from yuren_tui.presets.address import called_without_name
 from yuren_tui.presets.examples import parse_examples
 from yuren_tui.presets.json_values import clean_text
 from yuren_tui.presets.lore_activation import activate_lore
@@ -140,18 +141,21 @@ def greetings(
 ) -> tuple[str, ...]:
     """First messages of the model, with macros expanded: the usual one, then its swipes.
 
-    Args: as `assemble`, but where nobody has a name, `{{user}}` is "you". A chat begins with the
-    first as its first assistant message.
+    Args: as `assemble`, but where nobody has a name, `{{user}}` is "you", and "friend" where the
+    person is called. A chat begins with the first as its first assistant message.
 
     Returns:
         None at all where the person is to speak first.
     """
     text = preset.text(language)
-    spoken_to = clean_text(user_name) or words(text.language, "you")
+    name = clean_text(user_name)
+    spoken_to = name or words(text.language, "you")
     context = macro_context(
         text, user_name=spoken_to, model=model, now=now, seed=seed, history=(), persona=persona
     )
-    said = (text.greeting, *text.alternate_greetings)
+    said = [text.greeting, *text.alternate_greetings]
+    if not name:
+        said = [called_without_name(one, text.language) for one in said]
     return tuple(clean for one in said if (clean := clean_text(expand(one, context)).strip()))
 
 

@@ -74,6 +74,18 @@ def expand(text: str, context: MacroContext) -> str:
     return _Expansion(text, context).run()
 
 
+def is_known(body: str) -> bool:
+    """Whether what stands between two braces and two is a macro that gives something."""
+    if body.lstrip().startswith("//"):
+        return True
+    name, separator, argument = _split(body)
+    if not separator:
+        return name in _SIMPLE or name in _TEXTS
+    if name == "roll":
+        return _ROLL.fullmatch(argument.strip()) is not None
+    return name in _WITH_ARGUMENT
+
+
 def uses_macro(text: str, name: str) -> bool:
     """Whether a text has the macro `{{name}}`, in any case of letters."""
     return re.search(r"\{\{\s*" + re.escape(name) + r"\s*\}\}", text, re.IGNORECASE) is not None
@@ -217,6 +229,15 @@ _SIMPLE: dict[str, Callable[[MacroContext], str]] = {
     "noop": lambda _: "",
     "trim": lambda _: _TRIM_MARK,
 }
+
+_WITH_ARGUMENT = frozenset({"random", "pick", "roll", "reverse", "comment", "hidden_key"})
+_TEXTS = frozenset(
+    {
+        *("original", "persona", "description", "personality", "scenario"),
+        *("lastmessage", "lastusermessage", "lastcharmessage", "lastmessageid"),
+    }
+)
+"""Names that `MacroContext.texts` may have, in a preset and a chat."""
 
 MACRO_NAMES = (
     *("user", "char", "model", "lang", "date", "time", "weekday", "isodate", "isotime"),

@@ -21,6 +21,7 @@ _WORDS = {
         "begin": "The conversation begins here.",
         "user": "the user",
         "you": "you",
+        "friend": "friend",
     },
     "zh": {
         "assist": "你是一个乐于助人的助手。回答要真实、简短。",
@@ -35,6 +36,7 @@ _WORDS = {
         "begin": "对话从这里开始。",
         "user": "用户",
         "you": "你",
+        "friend": "朋友",
     },
 }
 

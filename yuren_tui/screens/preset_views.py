@@ -9,7 +9,7 @@ from dataclasses import asdict
 from textual.content import Content
 
 from yuren_core.i18n import tr
-from yuren_tui.presets import BrokenPreset, Preset
+from yuren_tui.presets import BrokenPreset, Preset, unknown_in, warning_of
 from yuren_tui.sanitize import sanitize, sanitize_line
 
 Entry = Preset | BrokenPreset
@@ -71,6 +71,8 @@ def preview(entry: Entry, language: str) -> Content:
         Content.styled(_line(" · ".join(entry.tags)), "$secondary"),
         Content.styled(_line(made), "$foreground 45%"),
     ]
+    if warning := warning_of(unknown_in(entry, language)):
+        head.append(Content.styled(f"▲ {_line(warning)}", "$warning"))
     sections = [
         Content.assemble((tr(f"presets_screen.{name}"), "$primary bold"), "\n", _body(words))
         for name, words in _sections(entry, language)

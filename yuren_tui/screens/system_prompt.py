@@ -172,6 +172,8 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
         marks: list[tuple[str, str]] = [(words, "$primary")]
         if text != self._desk.text:
             marks.append((f"  ● {tr('system.unsaved')}", "$warning"))
+        if warning := self._desk.warning(text):
+            marks.append((f"\n▲ {sanitize_line(warning)}", "$warning"))
         return Content.assemble(*marks)
 
     def _view(self, name: str) -> Widget:

@@ -119,13 +119,21 @@ class Session(OpenChat):
         """Show the first chat: the one that was asked for, else a new one; after the first frame.
 
         Returns:
-            What people should be told of the store's opening, in their language.
+            What people should be told of the store's opening, and of a preset that a new chat
+            begins with, in their language.
 
         Raises:
             YurenError: there is no such chat, or the preset or the store cannot be read.
         """
         self._opening(self)
-        return self.store.notices
+        if self.chat.has_spoken:
+            return self.store.notices
+        from yuren_tui.presets import unknown_in, unknown_macros, warning_of
+
+        chat = self.chat
+        unknown = unknown_in(chat.preset, chat.profile.language)
+        unknown = tuple(dict.fromkeys((*unknown_macros(chat.system_prompt), *unknown)))
+        return (*self.store.notices, *filter(None, [warning_of(unknown)]))
 
     # ------------------------------------------------------------ asking
 

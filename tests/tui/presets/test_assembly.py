@@ -127,7 +127,7 @@ def test_the_person_may_say_who_they_are() -> None:
 def test_greetings_are_the_first_message_and_its_swipes() -> None:
     assert greetings(PLAY, **TOLD) == ("Late, Ann?", "Rain.")
     assert greetings(Preset.of_system("x"), **TOLD) == ()
-    assert greetings(PLAY, **TOLD | {"user_name": ""})[0] == "Late, you?"
+    assert greetings(PLAY, **TOLD | {"user_name": ""})[0] == "Late, friend?"
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "the user is late"), ("zh", "用户 is late")])
