@@ -28,6 +28,20 @@ async def test_what_is_typed_counts_at_once(tmp_path: Path) -> None:
         await chat.until(lambda: status(chat).used == before)
 
 
+async def test_a_command_that_is_typed_costs_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path / "log") as chat:
+        await chat.ready()
+        await chat.until(lambda: chat.chat.use is not None)
+        before = status(chat).used
+        chat.chat.prompt.text = "//five words of one message"
+        await chat.until(lambda: status(chat).used == before + 5 + OVERHEAD)
+        for text in ("/", "/ti", "/title five words of it", "／标题？", "/etc/passwd is a file"):
+            is_told = text[1:] in ("标题？", "etc/passwd is a file")
+            chat.chat.prompt.text = text
+            words = len(text.split()) + OVERHEAD if is_told else 0
+            await chat.until(lambda words=words: status(chat).used == before + words)
+
+
 async def test_turns_that_will_leave_are_marked_before_sending(tmp_path: Path) -> None:
     async with running(tmp_path / "log", "--answer", "word " * 400) as chat:
         await chat.ready()
@@ -83,8 +97,29 @@ async def test_without_a_model_nothing_is_counted(tmp_path: Path) -> None:
         assert chat.app.screen is chat.chat
 
 
+USE = ContextUse(
+    {"system": 30, "history": 50, "images": 36, "opening": 3}, 512, 2048, (), False, True
+)
+
+
 def test_the_shares_make_up_the_context() -> None:
-    use = ContextUse(
-        {"system": 30, "history": 50, "images": 36, "opening": 3}, 512, 2048, (), False, True
-    )
-    assert sum(share.amount for share in shares_of(use)) == 2048
+    assert sum(share.amount for share in shares_of(USE)) == 2048
+
+
+async def test_the_bar_says_what_the_headline_says_without_a_colour(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", size=(100, 30)) as chat:
+        await chat.ready()
+        await chat.app.push_screen(ContextScreen(USE, ()))
+        await chat.pilot.pause()
+        lines = [line.strip("│ ") for line in chat.screen_text().splitlines()]
+        (head,) = [line for line in lines if "119 of 2048" in line]
+        assert "(6%)" in head
+        assert "512 more are kept for the answer" in head
+        (bar,) = [line for line in lines if line.endswith("░░░░")]
+        used = bar.rstrip("░").rstrip("▒")
+        assert round(100 * len(used) / len(bar)) == 6
+        assert round(4 * bar.count("▒") / len(bar)) == 1
+        rows = {line.split("  ")[0]: line for line in lines if line[:2] in ("█ ", "▒ ", "▂ ")}
+        assert set(rows) == {"█ System prompt", "▒ Room for the answer", "▂ Opening"}
+        assert rows["▒ Room for the answer"].count("━") > 5 * rows["█ System prompt"].count("━")
+        assert rows["▂ Opening"].endswith("<1%")

@@ -27,6 +27,7 @@ from yuren_tui.commands.registry import (
     help_text,
     is_unknown,
     parse,
+    told_of,
 )
 from yuren_tui.commands.running import CommandRunner
 
@@ -44,4 +45,5 @@ __all__ = [
     "help_text",
     "is_unknown",
     "parse",
+    "told_of",
 ]

@@ -20,6 +20,7 @@ Takes = Literal["nothing", "perhaps", "something"]
 Completes = Literal["", "chat", "preset", "picture", "file", "export", "setting", "model", "word"]
 
 _LINE = re.compile(r"[/／]([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
+_BEGUN = re.compile(r"[/／](?:[A-Za-z]+(?:\s.*)?)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,12 @@ def is_unknown(text: str) -> bool:
     if line is None or spec_of(line[1]):
         return False
     return line[2] is not None or not any(name.startswith(line[1].lower()) for name in _BY_NAME)
+
+
+def told_of(text: str) -> str:
+    """What a text that is being typed would tell the model: nothing where it is a command, or the
+    beginning of one."""
+    return "" if _BEGUN.fullmatch(text.rstrip()) else as_message(text)
 
 
 def as_message(text: str) -> str:

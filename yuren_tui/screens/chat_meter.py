@@ -75,7 +75,9 @@ class MeterScreen(ModelScreen):
         self._show_use(use)
 
     async def _count(self) -> ContextUse | None:
-        return await self._session.count(self.prompt.text, self.pictures.pictures)
+        from yuren_tui.commands import told_of
+
+        return await self._session.count(told_of(self.prompt.text), self.pictures.pictures)
 
     def _show_use(self, use: ContextUse | None) -> None:
         self.use = use

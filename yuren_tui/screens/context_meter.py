@@ -20,16 +20,16 @@ from yuren_tui.sanitize import sanitize_line
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.session import ContextUse, Turn
 from yuren_tui.widgets.markdown import plain_words
-from yuren_tui.widgets.meter import Share, ShareRow, SharesBar
+from yuren_tui.widgets.meter import FREE, Share, ShareRow, SharesBar, percent
 
-_COLOURS = {
-    "system": "$primary",
-    "lore": "$accent",
-    "examples": "$secondary",
-    "history": "$foreground 70%",
-    "instructions": "$primary 60%",
-    "images": "$warning",
-    "opening": "$foreground 40%",
+_LOOKS = {
+    "system": ("$primary", "█"),
+    "lore": ("$accent", "▓"),
+    "examples": ("$secondary", "▌"),
+    "history": ("$foreground 70%", "▆"),
+    "instructions": ("$primary 60%", "▚"),
+    "images": ("$warning", "▞"),
+    "opening": ("$foreground 40%", "▂"),
 }
 _SHOWN = 120  # characters of a turn
 _READ = 1_000  # and how many are looked at for them
@@ -95,22 +95,24 @@ def shares_of(use: ContextUse) -> list[Share]:
     """What fills the context, then the room for the answer, then what is free."""
     counted: dict[str, int] = {str(kind): amount for kind, amount in use.by_kind.items()}
     shares = [
-        Share(tr(f"meter.{kind}"), counted.get(kind, 0), colour)
-        for kind, colour in _COLOURS.items()
+        Share(tr(f"meter.{kind}"), counted.get(kind, 0), *look)
+        for kind, look in _LOOKS.items()
         if counted.get(kind) or kind in ("system", "history")
     ]
     free = use.context_length - use.prompt_tokens - use.answer_tokens
     return [
         *shares,
-        Share(tr("meter.answer"), use.answer_tokens, "$success 60%"),
-        Share(tr("meter.free"), max(0, free), "$panel"),
+        Share(tr("meter.answer"), use.answer_tokens, "$success 60%", "▒"),
+        Share(tr("meter.free"), max(0, free), "$foreground 20%", FREE),
     ]
 
 
 def _sum(use: ContextUse) -> Content:
     part = use.prompt_tokens / max(1, use.context_length)
-    words = tr("meter.sum", used=use.prompt_tokens, length=use.context_length)
-    return Content.assemble((words, "bold"), (f"  {part:.0%}", "$foreground 55%"))
+    words = tr("meter.sum", used=use.prompt_tokens, length=use.context_length, part=percent(part))
+    return Content.assemble(
+        (words, "bold"), (f"  {tr('meter.kept', answer=use.answer_tokens)}", "$foreground 55%")
+    )
 
 
 def _line(turn: Turn) -> Content:

@@ -144,7 +144,8 @@ def _bar(fraction: float, colour: str) -> list[Content | str | tuple[str, str]]:
     filled = round(min(1.0, max(0.0, fraction)) * _BAR)
     if fraction > 0 and not filled:
         filled = 1
-    return [("━" * filled, colour), ("━" * (_BAR - filled), "$panel")]
+    # The rest is thinner, so that the bar is read without colours too.
+    return [("━" * filled, colour), ("─" * (_BAR - filled), "$foreground 20%")]
 
 
 def _short(tokens: int) -> str:
