@@ -7,6 +7,7 @@ is believed only while the pictures that were opened for it are as they were.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,6 +42,7 @@ _SCHEMA = pa.schema(
         ("input_ids", pa.list_(pa.int32())),
         ("learned", pa.list_(pa.bool_())),
         ("label_count", pa.int32()),
+        ("fingerprint", pa.int64()),
         ("images", pa.list_(_IMAGE)),
     ]
 )
@@ -94,11 +96,19 @@ def _record_batch(rows: Sequence[tuple[Place, Fitted]]) -> pa.RecordBatch:
         pa.ListArray.from_arrays(ends, pa.array(ids)),
         pa.ListArray.from_arrays(ends, pa.array(learned)),
         pa.array([int(one.learned.sum()) for one in fitted], pa.int32()),
+        pa.array([_fingerprint(one) for one in fitted], pa.int64()),
         pa.array(
             [[_image_value(image) for image in one.images] for one in fitted], pa.list_(_IMAGE)
         ),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
+
+
+def _fingerprint(fitted: Fitted) -> int:
+    """64 bits of a hash of a row's ids and of which of them are learned."""
+    digest = hashlib.blake2b(fitted.input_ids.tobytes(), digest_size=8)
+    digest.update(np.packbits(fitted.learned).tobytes())
+    return int.from_bytes(digest.digest(), "little", signed=True)
 
 
 def _image_value(image: ImagePart) -> dict[str, Any]:
@@ -150,6 +160,7 @@ class TokenFile:
         lengths: tokens of each row, (rows,) int32; the next two likewise.
         label_counts: places that something is learned at.
         image_counts: pictures.
+        fingerprints: 64 bits of a hash of ids and labels, (rows,) int64.
     """
 
     def __init__(self, directory: Path, file: Path) -> None:
@@ -164,6 +175,8 @@ class TokenFile:
         self.lengths = self._joined(lambda batch: np.diff(batch["input_ids"].offsets))
         self.label_counts = self._joined(lambda batch: batch["label_count"])
         self.image_counts = self._joined(lambda batch: np.diff(batch["images"].offsets))
+        parts = [np.asarray(batch["fingerprint"], np.int64) for batch in self._batches]
+        self.fingerprints = np.concatenate([np.empty(0, np.int64), *parts])
 
     def _joined(self, column: Callable[[pa.RecordBatch], Any]) -> NDArray[np.int32]:
         parts = [np.asarray(column(batch), np.int32) for batch in self._batches]

@@ -46,7 +46,7 @@ __all__ = ["Report", "Sample", "TokenizedRows", "tokenize"]
 Progress = Callable[[int, int], None]
 """Told how many bytes have been read, and of how many."""
 
-_FORMAT = 2  # of what is on disk; raised when the same arguments begin to give other ids
+_FORMAT = 3  # of what is on disk; raised when the same arguments begin to give other ids
 _BYTES_PER_WORKER = 2 << 20  # below that, a process takes longer to start than it saves
 
 
@@ -120,9 +120,9 @@ class TokenizedRows(Sequence[Sample]):
         }
 
     def digest(self) -> str:
-        """A hash of what is learned, row by row: lengths, labels, and which pictures."""
-        digest = hashlib.sha256(self.lengths.tobytes())
-        digest.update(self.label_counts.tobytes())
+        """A hash of what is learned, row by row: ids, labels, and which pictures."""
+        fingerprints = np.concatenate([file.fingerprints for file in self._files])
+        digest = hashlib.sha256(fingerprints[self._chosen].tobytes())
         seeing = self._chosen[self.image_counts > 0]
         if len(seeing):
             hashes = pa.chunked_array(

@@ -67,7 +67,7 @@ def unfused(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
     if not fused:
         yield name, tensor
         return
-    for part, rows in zip(_SPLIT, tensor.chunk(len(_SPLIT)), strict=True):
+    for part, rows in zip(_SPLIT, tensor.tensor_split(len(_SPLIT)), strict=True):
         yield f"{before}{part}{after}", rows
 
 

@@ -47,7 +47,7 @@ def identity(config: TrainConfig, base: Path, rows: TokenizedRows, world: int) -
     """What a run's result depends on: two runs that have it alike learn the same.
 
     How a global batch is split over processes and accumulation is left out; the rows are told
-    by their lengths, labels and pictures, not by the names of their files. The base is told by
+    by their ids, labels and pictures, not by the names of their files. The base is told by
     its weights as well as by its name: checkpoints of a LoRA do not hold them.
 
     Args:

@@ -301,3 +301,14 @@ def test_weights_that_leave_no_row_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_told() -> None:
     with pytest.raises(DataError, match="cannot be read"):
         tokenize([Source(Path("/proc/self/mem"))], tokenizer=TOKENIZER, max_length=100)
+
+
+def test_the_digest_of_rows_knows_their_words(tmp_path: Path) -> None:
+    rows = [share_gpt("question", answer) for answer in ("one", "two", "one")]
+    digests = set()
+    for number, kept in enumerate(([0, 1], [1, 0], [0, 2])):
+        file = write_lines(tmp_path / f"{number}.jsonl", [rows[i] for i in kept])
+        digests.add(read(file).digest())
+    assert len(digests) == 3
+    same = write_lines(tmp_path / "same.jsonl", [rows[2], rows[1]])
+    assert read(same).digest() in digests
