@@ -53,9 +53,10 @@ _SYSTEMS = (
 STAGE2 = ("--lr=5e-5", "--epochs=1", "--order=packed", "--batch-size=1", "--max-length=512",
           "--nproc=2", "--save-interval=100")  # fmt: skip
 STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=3e-4", "--projector-lr=3e-5",
-          "--epochs=1", "--order=packed", "--batch-size=1", "--max-length=512", "--nproc=2",
+          "--epochs=1", "--max-steps=800", "--order=packed", "--batch-size=1",
+          "--max-length=512", "--nproc=2",
           "--save-interval=100", "--on-spike=warn")  # fmt: skip
-TEXT_EPOCHS = 5
+TEXT_EPOCHS = 4
 _REHEARSED = 512  # rows of text, each of which is learned a few times
 
 
