@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yuren_core.chatml import render
-from yuren_core.model.loading import load_tokenizer
+from yuren_core.model.fast_tokenizer import load_tokenizer
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.paths import cache_dir
 from yuren_core.starter import install_language_model

@@ -8,6 +8,9 @@
 No BOS, no EOS between turns. What is learned is the assistant's text and its `<|im_end|>`.
 Rendering gives segments, not a string: a control token is a segment of its own, so text that
 merely looks like one stays text. `yuren_core.model.tokenization` turns segments into ids.
+
+A model of others may have been trained on ChatML with habits of its own; a `ChatMLStyle` says
+them as data, and ours has none.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yuren_core.messages import ImagePart, Message, Role, TextPart
+from yuren_core.messages import ImagePart, Message, Part, Role, TextPart
 
 IM_START = "<|im_start|>"
 IM_END = "<|im_end|>"
@@ -29,11 +32,35 @@ CONTROL_TOKENS = (IM_START, IM_END, IMG_START, IMG_END, IMG_PATCH)
 
 
 @dataclass(frozen=True, slots=True)
+class ChatMLStyle:
+    """The habits of a model's training.
+
+    Attributes:
+        after_answer: a token that follows each `<|im_end|>` of the assistant's; "" for none.
+        pictures_last: pictures stand behind a message's text, each on a line of its own.
+    """
+
+    after_answer: str = ""
+    pictures_last: bool = False
+
+
+PLAIN = ChatMLStyle()
+"""What this trainer teaches."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextSegment:
-    """Ordinary text. `trainable`: the assistant's own words."""
+    """Ordinary text.
+
+    Attributes:
+        text: as it is.
+        trainable: the assistant's own words.
+        opens: nothing stands before it in the whole prompt, but for what a tokenizer adds.
+    """
 
     text: str
     trainable: bool = False
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +81,43 @@ class ImageSegment:
 Segment = TextSegment | ControlSegment | ImageSegment
 
 
-def render_message(message: Message, *, closed: bool = True) -> list[Segment]:
+def render_message(
+    message: Message, *, closed: bool = True, style: ChatMLStyle = PLAIN
+) -> list[Segment]:
     """Segments of one message.
 
     Args:
         message: who and what.
         closed: False leaves out `<|im_end|>\\n`, so that the model goes on writing.
+        style: the habits of the model's training.
 
     Returns:
         The segments, in order.
     """
     learn = message.role is Role.ASSISTANT
     segments: list[Segment] = [ControlSegment(IM_START), TextSegment(f"{message.role.value}\n")]
-    for part in message.parts:
+    for part in _in_style(message, style):
         match part:
             case TextPart(text):
                 segments.append(TextSegment(text, trainable=learn))
             case ImagePart():
                 segments.append(ImageSegment(part))
     if closed:
-        segments += [ControlSegment(IM_END, trainable=learn), TextSegment("\n")]
+        segments.append(ControlSegment(IM_END, trainable=learn))
+        if learn and style.after_answer:
+            segments.append(ControlSegment(style.after_answer, trainable=True))
+        segments.append(TextSegment("\n"))
     return segments
+
+
+def _in_style(message: Message, style: ChatMLStyle) -> Sequence[Part]:
+    """The parts of a message in the order in which the model knows them."""
+    if not (style.pictures_last and message.images):
+        return message.parts
+    parts: list[Part] = [TextPart(message.text)] if message.text else []
+    for image in message.images:
+        parts += [TextPart("\n"), image] if parts else [image]
+    return parts
 
 
 def generation_prompt() -> list[Segment]:
@@ -82,13 +125,16 @@ def generation_prompt() -> list[Segment]:
     return [ControlSegment(IM_START), TextSegment(f"{Role.ASSISTANT.value}\n")]
 
 
-def render(messages: Sequence[Message], *, generate: bool = False) -> list[Segment]:
+def render(
+    messages: Sequence[Message], *, generate: bool = False, style: ChatMLStyle = PLAIN
+) -> list[Segment]:
     """Segments of a whole conversation.
 
     Args:
         messages: the conversation, oldest first.
         generate: leave an assistant turn open at the end. Where the last message is already
             the assistant's, that one is left open and is continued.
+        style: the habits of the model's training.
 
     Returns:
         The segments, in order.
@@ -97,36 +143,62 @@ def render(messages: Sequence[Message], *, generate: bool = False) -> list[Segme
     segments: list[Segment] = []
     for index, message in enumerate(messages):
         is_open = resume and index == len(messages) - 1
-        segments += render_message(message, closed=not is_open)
+        segments += render_message(message, closed=not is_open, style=style)
     if generate and not resume:
         segments += generation_prompt()
     return segments
 
 
-def chat_template(image_tokens: int = 0) -> str:
+def chat_template(image_tokens: int = 0, style: ChatMLStyle = PLAIN) -> str:
     """The Jinja template saved beside the tokenizer; renders what `render` renders.
 
     Args:
         image_tokens: patches of one picture (P); 0 for a model that cannot see.
+        style: the habits of the model's training.
 
     Returns:
         A template for `messages` whose content is a string or a list of
         `{"type": "text" | "image"}` parts.
     """
     picture = IMG_START + IMG_PATCH * image_tokens + IMG_END if image_tokens else ""
+    parts = (
+        "{%- for part in message['content'] -%}"
+        "{%- if part['type'] == 'text' -%}{{- part['text'] -}}"
+        f"{{%- elif part['type'] in ('image', 'image_url') -%}}{{{{- '{picture}' -}}}}"
+        "{%- endif -%}"
+        "{%- endfor -%}"
+    )
+    if style.pictures_last:
+        parts = (
+            "{%- set ns = namespace(some=false) -%}"
+            "{%- for part in message['content'] -%}"
+            "{%- if part['type'] == 'text' and part['text'] -%}"
+            "{%- set ns.some = true -%}{{- part['text'] -}}"
+            "{%- endif -%}"
+            "{%- endfor -%}"
+            "{%- for part in message['content'] -%}"
+            "{%- if part['type'] in ('image', 'image_url') -%}"
+            f"{{{{- ('\\n' if ns.some else '') + '{picture}' -}}}}{{%- set ns.some = true -%}}"
+            "{%- endif -%}"
+            "{%- endfor -%}"
+        )
+    end = f"{{{{- '{IM_END}\\n' -}}}}"
+    if style.after_answer:
+        end = (
+            f"{{{{- '{IM_END}' -}}}}"
+            f"{{%- if message['role'] == 'assistant' -%}}{{{{- '{style.after_answer}' -}}}}"
+            "{%- endif -%}"
+            "{{- '\\n' -}}"
+        )
     return (
         "{%- for message in messages -%}"
         f"{{{{- '{IM_START}' + message['role'] + '\\n' -}}}}"
         "{%- if message['content'] is string -%}"
         "{{- message['content'] -}}"
         "{%- else -%}"
-        "{%- for part in message['content'] -%}"
-        "{%- if part['type'] == 'text' -%}{{- part['text'] -}}"
-        f"{{%- elif part['type'] in ('image', 'image_url') -%}}{{{{- '{picture}' -}}}}"
+        f"{parts}"
         "{%- endif -%}"
-        "{%- endfor -%}"
-        "{%- endif -%}"
-        f"{{{{- '{IM_END}\\n' -}}}}"
+        f"{end}"
         "{%- endfor -%}"
         "{%- if add_generation_prompt -%}"
         f"{{{{- '{IM_START}assistant\\n' -}}}}"

@@ -49,6 +49,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "yuren_train.commands.prepare_base:prepare_base",
         "Give a LLaMA the control tokens, a pad token and perhaps a vision tower.",
     ),
+    "convert": LazyCommand(
+        "yuren_train.commands.convert:convert", "Write a published model in our layout, once."
+    ),
     "check": LazyCommand(
         "yuren_train.commands.check:check", "Say what is in data files, and what is wrong."
     ),

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from transformers import LlamaModel
 
-from yuren_core.chatml import IMG_PATCH
 from yuren_core.images import open_rgb
 from yuren_core.inference.prefix_cache import PrefixCache, prefix_keys
 from yuren_core.inference.sampling import Sampler, StopStrings, forbidden_tokens
@@ -59,7 +58,7 @@ class Engine:
         self._cache = PrefixCache()
         self._features: OrderedDict[str, Tensor] = OrderedDict()
         tokenizer = loaded.tokenizer
-        self._patch_id = tokenizer.control_id(IMG_PATCH) if tokenizer.image_tokens else None
+        self._patch_id = tokenizer.patch_id
         self._forbidden = forbidden_tokens(
             loaded.model.config.vocab_size,
             tokens=len(tokenizer.tokenizer),

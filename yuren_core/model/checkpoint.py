@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from yuren_core.chatml import IM_END, PAD, chat_template
+from yuren_core.chatml import IM_END, PAD, PLAIN, ChatMLStyle, chat_template
 from yuren_core.errors import (
     DamagedCheckpointError,
     ModelFormatError,
@@ -81,6 +81,9 @@ def read_config(directory: Path) -> LlamaConfig:
         raise ModelFormatError(
             tr("error.checkpoint.model_type", path=path, found=repr(model_type)), hint
         )
+    pad, rows = raw.get("pad_token_id"), raw.get("vocab_size")
+    if isinstance(pad, int) and isinstance(rows, int) and not 0 <= pad < rows:
+        raw = {**raw, "pad_token_id": None}  # YuRen's: torch has no row to keep at zero for it
     try:
         return cls.from_dict(raw)
     except Exception as error:
@@ -182,6 +185,7 @@ def write_model_directory(
     vision_tower: VisionTower | None = None,
     sampling: SamplingAdvice = NO_ADVICE,
     provenance: dict[str, Any] | None = None,
+    style: ChatMLStyle = PLAIN,
 ) -> None:
     """Write a model directory whole or not at all, and read it back.
 
@@ -193,14 +197,18 @@ def write_model_directory(
         vision_tower: saved into `vision_tower/`.
         sampling: what the model is best sampled with, for whoever says nothing else.
         provenance: sources and their hashes, versions, arguments.
+        style: the ChatML that the model was trained on.
 
     Raises:
         StorageError: it cannot be written, or does not read back as it was written.
     """
-    tokenizer.chat_template = chat_template(image_tokens)
+    tokenizer.chat_template = chat_template(image_tokens, style)
+    if isinstance(model.config, MultimodalLlamaConfig):
+        model.config.mm_after_answer = style.after_answer
+        model.config.mm_pictures_last = style.pictures_last
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.convert_tokens_to_ids(IM_END),
-        pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
+        pad_token_id=tokenizer.get_vocab().get(PAD, tokenizer.pad_token_id),
         **generation_fields(sampling),
     )
     with atomic_directory(target) as draft:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import LlamaForCausalLM
 
 from yuren_core.chatml import IMG_PATCH
 from yuren_core.errors import (
@@ -25,7 +25,11 @@ from yuren_core.model.checkpoint import (
     VISION_TOWER_DIR,
     read_config,
 )
+from yuren_core.model.fast_tokenizer import fast_tokenizer
+from yuren_core.model.known_models import chatml_style
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
+from yuren_core.model.open_clip_files import tower_name
+from yuren_core.model.prompt_format import ChatML
 from yuren_core.model.quantization import (
     Precision,
     choose_precision,
@@ -62,8 +66,7 @@ class LoadedModel:
     @property
     def image_cost(self) -> int:
         """Tokens that one picture takes in the prompt, its two brackets included; 0 if blind."""
-        patches = self.tokenizer.image_tokens
-        return patches + 2 if patches else 0
+        return self.tokenizer.image_cost
 
     @property
     def memory_bytes(self) -> int:
@@ -100,7 +103,7 @@ def load_model(
         directory = find_base(adapter, lambda base: find_model(base, tell))
     config = read_config(directory)
     tell("tokenizer", None)
-    tokenizer = load_tokenizer(named if (named / "tokenizer_config.json").is_file() else directory)
+    tokenizer = fast_tokenizer(named if (named / "tokenizer_config.json").is_file() else directory)
     tower = None
     if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
         tell("vision_tower", None)
@@ -115,7 +118,11 @@ def load_model(
                 ),
                 tr("error.tower.width_hint"),
             )
-    chat_tokenizer = ChatTokenizer(tokenizer, image_tokens=tower.num_patches if tower else 0)
+    chat_tokenizer = ChatTokenizer(
+        tokenizer,
+        image_tokens=tower.num_patches if tower else 0,
+        prompt_format=ChatML(chatml_style(config, tokenizer)),
+    )
     if isinstance(config, MultimodalLlamaConfig) and tower is not None:
         config.image_token_id = chat_tokenizer.control_id(IMG_PATCH)
     if adapter is None:
@@ -184,24 +191,6 @@ def _fetch(ref: str) -> Path:
     return directory
 
 
-def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a directory, whatever kind it is.
-
-    Raises:
-        ModelFormatError: it cannot be read.
-    """
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            directory, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        raise ModelFormatError(
-            tr("error.loading.tokenizer", path=directory, reason=error),
-            tr("error.loading.tokenizer_hint"),
-        ) from error
-    return tokenizer
-
-
 def load_tower(directory: Path, config: MultimodalLlamaConfig, precision: Precision) -> VisionTower:
     """The vision tower in a directory, or else the one that its config names.
 
@@ -216,4 +205,5 @@ def load_tower(directory: Path, config: MultimodalLlamaConfig, precision: Precis
         raise ModelFormatError(
             tr("error.tower.unnamed", path=directory), tr("error.tower.unnamed_hint", place=local)
         )
-    return VisionTower.from_name(config.mm_vision_tower, select_layer=layer, dtype=dtype)
+    name = tower_name(config.mm_vision_tower)
+    return VisionTower.from_name(name, select_layer=layer, dtype=dtype)

@@ -26,6 +26,8 @@ class MultimodalLlamaConfig(LlamaConfig):
         mm_vision_select_layer: the tower's layer that is read; -2 is the last but one.
         use_mm_proj: whether there is a projector at all.
         image_token_id: id of `<|img_patch|>`, whose embeddings pictures replace.
+        mm_after_answer: `ChatMLStyle.after_answer` of its training.
+        mm_pictures_last: `ChatMLStyle.pictures_last` of its training.
     """
 
     model_type = "multimodal_llama"
@@ -35,6 +37,8 @@ class MultimodalLlamaConfig(LlamaConfig):
     mm_vision_select_layer: int = -2
     use_mm_proj: bool = True
     image_token_id: int | None = None
+    mm_after_answer: str = ""
+    mm_pictures_last: bool = False
 
 
 class MultimodalLlamaModel(LlamaModel):

@@ -9,6 +9,7 @@ Only `visual.*` is read, and a tower is never left with random weights.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ CONFIG_NAME = "open_clip_config.json"
 WEIGHTS_NAME = "open_clip_model.safetensors"
 HUB_PREFIX = "hf-hub:"
 VISUAL_PREFIX = "visual."
+_NAME = re.compile(r"\w[\w.-]*")
 
 
 def build_visual(
@@ -200,6 +202,18 @@ def _damaged(file: Path) -> DamagedCheckpointError:
 
 
 # ---------------------------------------------------------------- fetching
+
+
+def tower_name(ref: str) -> str:
+    """What a model's config calls its tower, as `fetch` knows it.
+
+    Configs of others name a repository of the hub, ORG/NAME, without saying so.
+    """
+    from open_clip import list_models
+
+    organization, _, name = ref.partition("/")
+    is_hub_id = _NAME.fullmatch(organization) and _NAME.fullmatch(name)
+    return f"{HUB_PREFIX}{ref}" if is_hub_id and organization not in list_models() else ref
 
 
 def fetch(ref: str) -> tuple[dict[str, Any], Path]:

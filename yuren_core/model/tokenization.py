@@ -9,37 +9,30 @@ so both give the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 
+from tokenizers import AddedToken
 from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.pre_tokenizers import Sequence as PreTokenizerSequence
 from transformers import PreTrainedTokenizerBase
 
-from yuren_core.chatml import (
-    CONTROL_TOKENS,
-    IM_END,
-    IMG_END,
-    IMG_PATCH,
-    IMG_START,
-    PAD,
-    ControlSegment,
-    ImageSegment,
-    Segment,
-    TextSegment,
-    generation_prompt,
-    render_message,
-)
+from yuren_core.chatml import ControlSegment, ImageSegment, Segment, TextSegment
 from yuren_core.errors import ContextLengthError, ModelFormatError, NoVisionTowerError
 from yuren_core.i18n import tr
-from yuren_core.messages import ImagePart, Message, Role
+from yuren_core.messages import ImagePart, Role
 from yuren_core.model.detokenization import StreamDecoder
+from yuren_core.model.prompt_format import ChatML, PromptFormat
 from yuren_core.prompt import PromptItem, droppable_units
 
 IGNORE_INDEX = -100
 """The label of what is not learned; cross_entropy's own default."""
+
+_CONTROL = re.compile(r"<.+>|\[.+\]")
+"""What a control token looks like, where the tokenizer does not say that it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ class Fit:
         prompt_tokens: of what stays, with the opening of the answer.
         dropped: places of the items that go.
         fits: whether what stays is within the budget.
-        parts: the encoded items, and the opening of the answer where there is one.
+        parts: what stays, encoded, and the opening of the answer.
     """
 
     tokens: tuple[int, ...]
@@ -79,59 +72,82 @@ class FittedPrompt:
 
 
 class ChatTokenizer:
-    """ChatML over a tokenizer of transformers.
+    """A prompt format over a tokenizer of transformers.
 
     Args:
-        tokenizer: a fast one that has `<|im_start|>` and `<|im_end|>`.
+        tokenizer: a fast one that has the format's control tokens.
         image_tokens: patches of one picture (P); 0 for a model that cannot see.
+        prompt_format: how the model is told a conversation.
+        stop_ids: ids that end an answer, beside those of format and tokenizer.
 
     Raises:
         ModelFormatError: the tokenizer is a slow one, or lacks control tokens.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, image_tokens: int = 0) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        image_tokens: int = 0,
+        prompt_format: PromptFormat | None = None,
+        stop_ids: Iterable[int] = (),
+    ) -> None:
         self.tokenizer = tokenizer
         self.image_tokens = image_tokens
+        self.prompt_format = prompt_format or ChatML()
         if not getattr(tokenizer, "is_fast", False):
             raise ModelFormatError(
                 tr("error.tokenizer.slow", kind=type(tokenizer).__name__),
                 tr("error.tokenizer.slow_hint"),
             )
-        needed = CONTROL_TOKENS if image_tokens else CONTROL_TOKENS[:2]
-        vocabulary = tokenizer.get_vocab()
-        if missing := [token for token in needed if token not in vocabulary]:
+        self._vocabulary = tokenizer.get_vocab()
+        needed = self.prompt_format.needed(sees=bool(image_tokens))
+        if missing := [token for token in needed if token not in self._vocabulary]:
             raise ModelFormatError(
                 tr("error.tokenizer.lacking", tokens=" ".join(missing)),
                 tr("error.tokenizer.lacking_hint"),
             )
-        self._control_ids = {
-            token: vocabulary[token] for token in (*CONTROL_TOKENS, PAD) if token in vocabulary
-        }
-        self._encoder = _mid_text(tokenizer)
-        self._encode_message = lru_cache(maxsize=4096)(self._encode_message_uncached)
+        eos = tokenizer.eos_token_id
+        self._stop_ids = frozenset(
+            {*self._ids_of(self.prompt_format.stop_tokens()), *stop_ids}
+            | ({eos} if isinstance(eos, int) else set())
+        )
+        self._control_ids = frozenset(self._ids_of(self.prompt_format.control_tokens()))
+        self._opener = _controls_marked(tokenizer)
+        self._encoder = _mid_text(self._opener)
+        self._encode_part = lru_cache(maxsize=4096)(self.encode)
+
+    def _ids_of(self, tokens: Iterable[str]) -> set[int]:
+        return {self._vocabulary[token] for token in tokens if token in self._vocabulary}
 
     def control_id(self, token: str) -> int:
         """The id of a control token, by its string."""
-        return self._control_ids[token]
+        return self._vocabulary[token]
 
     @property
     def control_ids(self) -> frozenset[int]:
         """Ids of all control tokens that the tokenizer has, pad included."""
-        return frozenset(self._control_ids.values())
+        return self._control_ids
+
+    @property
+    def patch_id(self) -> int | None:
+        """The id that stands for each patch of a picture; None for a model that cannot see."""
+        return self.control_id(self.prompt_format.picture[1]) if self.image_tokens else None
+
+    @property
+    def image_cost(self) -> int:
+        """Tokens that one picture takes, its brackets included; 0 if the model cannot see."""
+        before, _, after = self.prompt_format.picture
+        return self.image_tokens + bool(before) + bool(after) if self.image_tokens else 0
 
     @property
     def stop_ids(self) -> frozenset[int]:
-        """Ids that end an answer: `<|im_end|>` and the tokenizer's own eos."""
-        eos = self.tokenizer.eos_token_id
-        return frozenset({self.control_id(IM_END)} | ({eos} if isinstance(eos, int) else set()))
+        """Ids that end an answer: the format's, the tokenizer's own eos, and those given."""
+        return self._stop_ids
 
     def encode_text(self, text: str) -> list[int]:
         """Ids of text as it stands after a control token; no string in it becomes one."""
-        clean = text.encode("utf-8", "replace").decode() if not text.isascii() else text
-        ids = self._encoder(
-            clean, add_special_tokens=False, split_special_tokens=True, verbose=False
-        )["input_ids"]
-        return list(ids)
+        return _text_ids(self._encoder, text)
 
     def encode(self, segments: Sequence[Segment]) -> Encoded:
         """Ids and labels of segments, out of one pass.
@@ -175,7 +191,8 @@ class ChatTokenizer:
         has to write it, since the header is given.
         """
         text = "".join(segment.text for segment in run)
-        ids = self.encode_text(text) if text else []
+        encoder = self._opener if run and run[0].opens else self._encoder
+        ids = _text_ids(encoder, text) if text else []
         header = "".join(segment.text for segment in run if not segment.trainable)
         if len(header) == len(text):
             return ids, [IGNORE_INDEX] * len(ids)
@@ -187,11 +204,60 @@ class ChatTokenizer:
     def _image_ids(self) -> list[int]:
         if not self.image_tokens:
             raise NoVisionTowerError(tr("error.prompt.blind"), tr("error.prompt.blind_hint"))
-        patches = [self.control_id(IMG_PATCH)] * self.image_tokens
-        return [self.control_id(IMG_START), *patches, self.control_id(IMG_END)]
+        before, patch, after = self.prompt_format.picture
+        patches = [self.control_id(patch)] * self.image_tokens
+        return [
+            *([self.control_id(before)] if before else []),
+            *patches,
+            *([self.control_id(after)] if after else []),
+        ]
 
-    def _encode_message_uncached(self, message: Message, closed: bool) -> Encoded:
-        return self.encode(render_message(message, closed=closed))
+    def _encode_items(self, prompt: Sequence[PromptItem]) -> list[Encoded]:
+        """Each item of a prompt, and the opening of the answer."""
+        parts = self.prompt_format.render([item.message for item in prompt])
+        encoded: list[Encoded] = []
+        start = 0
+        for end in range(1, len(parts) + 1):
+            if end < len(parts) and _runs_on(parts[end - 1], parts[end]):
+                continue  # text on both sides: it is encoded in one piece
+            if end - start == 1:
+                encoded.append(self._encode_part(tuple(parts[start])))
+            else:
+                encoded += self._encode_chain(parts[start:end])
+            start = end
+        return encoded
+
+    def _encode_chain(self, parts: Sequence[Sequence[Segment]]) -> list[Encoded]:
+        """Parts between which text goes on; a token belongs to the part that it begins in."""
+        ids: list[list[int]] = [[] for _ in parts]
+        images: list[list[ImagePart]] = [[] for _ in parts]
+        run: list[tuple[int, TextSegment]] = []
+
+        def flush() -> None:
+            ends, length = [], 0
+            for owner, segment in run:
+                length += len(segment.text)
+                ends.append((length, owner))
+            text = "".join(segment.text for _, segment in run)
+            encoder = self._opener if run and run[0][1].opens else self._encoder
+            for token, place in _ids_with_places(encoder, text):
+                ids[next((owner for end, owner in ends if place < end), run[-1][0])].append(token)
+            run.clear()
+
+        for owner, part in enumerate(parts):
+            for segment in part:
+                if isinstance(segment, TextSegment):
+                    run.append((owner, segment))
+                    continue
+                flush()
+                alone = self.encode([segment])
+                ids[owner] += alone.input_ids
+                images[owner] += alone.images
+        flush()
+        return [
+            Encoded(tuple(own), (IGNORE_INDEX,) * len(own), tuple(seen))
+            for own, seen in zip(ids, images, strict=True)
+        ]
 
     def fit(self, prompt: Sequence[PromptItem], *, budget: int) -> Fit:
         """Decide what of a prompt stays within a budget; see `yuren_core.prompt` for the order.
@@ -202,22 +268,22 @@ class ChatTokenizer:
 
         Raises:
             NoVisionTowerError: a picture, and the model cannot see.
+            ModelFormatError: the model's own template refuses the conversation.
         """
-        resume = bool(prompt) and prompt[-1].message.role is Role.ASSISTANT
-        parts = [
-            self._encode_message(item.message, not (resume and place == len(prompt) - 1))
-            for place, item in enumerate(prompt)
-        ]
-        if not resume:
-            parts.append(self.encode(generation_prompt()))
+        parts = self._encode_items(prompt)
         sizes = [len(part.input_ids) for part in parts]
-        total = sum(sizes)
-        dropped: list[int] = []
+        total = estimate = sum(sizes)
+        dropped: set[int] = set()
         for unit in droppable_units(prompt):
             if total <= budget:
                 break
-            dropped += unit
-            total -= sum(sizes[place] for place in unit)
+            dropped.update(unit)
+            estimate -= sum(sizes[place] for place in unit)
+            total = estimate
+            if estimate <= budget:  # a template may say the rest otherwise
+                kept = [item for place, item in enumerate(prompt) if place not in dropped]
+                parts = self._encode_items(kept)
+                total = sum(len(part.input_ids) for part in parts)
         return Fit(
             tuple(sizes[: len(prompt)]), total, tuple(sorted(dropped)), total <= budget, parts
         )
@@ -244,17 +310,15 @@ class ChatTokenizer:
                 tr("error.prompt.too_long", tokens=fit.prompt_tokens, budget=budget),
                 tr("error.prompt.too_long_hint"),
             )
-        left_out = set(fit.dropped)
-        kept = [part for place, part in enumerate(fit.parts) if place not in left_out]
         turns = sum(
             prompt[place].kind == "history" and prompt[place].message.role is Role.USER
-            for place in left_out
+            for place in fit.dropped
         )
         return FittedPrompt(
             Encoded(
-                tuple(i for part in kept for i in part.input_ids),
-                tuple(i for part in kept for i in part.labels),
-                tuple(i for part in kept for i in part.images),
+                tuple(i for part in fit.parts for i in part.input_ids),
+                tuple(i for part in fit.parts for i in part.labels),
+                tuple(i for part in fit.parts for i in part.images),
             ),
             dropped_turns=turns,
         )
@@ -262,6 +326,56 @@ class ChatTokenizer:
     def decode_stream(self, *, after: Sequence[int] = ()) -> StreamDecoder:
         """A decoder for one answer; `after`: the ids that it continues."""
         return StreamDecoder(self.tokenizer, after)
+
+
+def _text_ids(encoder: PreTrainedTokenizerBase, text: str) -> list[int]:
+    encoded = encoder(
+        _clean(text), add_special_tokens=False, split_special_tokens=True, verbose=False
+    )
+    return list(encoded["input_ids"])
+
+
+def _ids_with_places(encoder: PreTrainedTokenizerBase, text: str) -> list[tuple[int, int]]:
+    """Ids of text, and where in it each begins."""
+    encoded = encoder(
+        _clean(text),
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
+    places = (start for start, _ in encoded["offset_mapping"])
+    return list(zip(encoded["input_ids"], places, strict=True))
+
+
+def _clean(text: str) -> str:
+    """Text without lone surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _runs_on(part: Sequence[Segment], after: Sequence[Segment]) -> bool:
+    return bool(part and after) and all(
+        isinstance(segment, TextSegment) for segment in (part[-1], after[0])
+    )
+
+
+def _controls_marked(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """A tokenizer that knows each of its control tokens as special, so that text can be split.
+
+    Tokenizers of 2023 list theirs without saying so.
+    """
+    unmarked = [
+        token
+        for token in tokenizer.added_tokens_decoder.values()
+        if not token.special and _CONTROL.fullmatch(token.content)
+    ]
+    if not unmarked:
+        return tokenizer
+    changed: PreTrainedTokenizerBase = deepcopy(tokenizer)
+    changed.backend_tokenizer.add_special_tokens(
+        [AddedToken(token.content, special=True, normalized=False) for token in unmarked]
+    )
+    return changed
 
 
 def _mid_text(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from yuren_core.model.checkpoint import read_config
-from yuren_core.model.loading import base_directory, find_model, load_tokenizer, load_tower
+from yuren_core.model.fast_tokenizer import fast_tokenizer
+from yuren_core.model.loading import base_directory, find_model, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import choose_precision
 from yuren_core.model.tokenization import ChatTokenizer
@@ -23,7 +24,7 @@ def chat_tokenizer(ref: str) -> ChatTokenizer:
     directory = base_directory(named)
     config = read_config(directory)
     has_own = (named / "tokenizer_config.json").is_file()
-    tokenizer = load_tokenizer(named if has_own else directory)
+    tokenizer = fast_tokenizer(named if has_own else directory)
     if not (isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj):
         return ChatTokenizer(tokenizer)
     tower = load_tower(directory, config, choose_precision("auto", "cpu"))

@@ -24,14 +24,14 @@ from yuren_core.i18n import tr
 from yuren_core.messages import Message, Role
 from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
 from yuren_core.model.checkpoint import read_config, weight_files, write_model_directory
-from yuren_core.model.loading import find_model, load_tokenizer, load_tower
+from yuren_core.model.fast_tokenizer import ORDINARY_TEXT, load_tokenizer
+from yuren_core.model.loading import find_model, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import Precision, choose_precision, keep_trainable
 from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.weights import load_adapted, tell_nobody
 from yuren_core.protocol import Device
-from yuren_train.models.base_tokenizer import ORDINARY_TEXT
 from yuren_train.models.sources import (
     dtype_of,
     hashes_of,

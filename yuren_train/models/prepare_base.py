@@ -28,7 +28,8 @@ from yuren_core.model.checkpoint import (
     write_model_directory,
 )
 from yuren_core.model.eyes import with_eyes
-from yuren_core.model.loading import find_model, load_tokenizer, load_tower
+from yuren_core.model.fast_tokenizer import ORDINARY_TEXT, fast_tokenizer, load_tokenizer
+from yuren_core.model.loading import find_model, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.quantization import Precision
 from yuren_core.model.recommended_sampling import recommended_sampling
@@ -37,7 +38,6 @@ from yuren_core.model.vocabulary import VocabularyChange, add_control_tokens
 from yuren_core.model.weights import load_weights, tell_nobody
 from yuren_core.paths import atomic_directory
 from yuren_train.models.baichuan import read_base
-from yuren_train.models.base_tokenizer import ORDINARY_TEXT, base_tokenizer
 from yuren_train.models.sources import (
     dtype_of,
     hashes_of,
@@ -115,7 +115,7 @@ def prepare_base(
     if is_adapter(source):
         raise UsageError(tr("error.base.adapter", path=source), tr("error.base.adapter_hint"))
     config, parts = read_base(source)
-    tokenizer = base_tokenizer(source)
+    tokenizer = fast_tokenizer(source)
     precision = Precision(torch.device("cpu"), dtype_of(source), "none", "bf16")
     model = load_weights(source, config, precision, parts=parts)
     rows: int = config.vocab_size

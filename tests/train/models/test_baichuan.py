@@ -16,8 +16,8 @@ from torch.nn import functional
 from tests.train.models.bases import sentencepiece_base
 from yuren_core.errors import ModelFormatError, UnsafeCheckpointError
 from yuren_core.model.checkpoint import read_config
+from yuren_core.model.fast_tokenizer import ORDINARY_TEXT
 from yuren_core.model.loading import load_model
-from yuren_train.models.base_tokenizer import ORDINARY_TEXT
 from yuren_train.models.prepare_base import prepare_base
 
 HIDDEN, HEADS, INTERMEDIATE, LAYERS, ROWS, EPS = 64, 4, 96, 2, 380, 1e-6

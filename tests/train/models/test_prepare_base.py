@@ -30,12 +30,12 @@ from tests.train.models.bases import (
 from yuren_core.chatml import CONTROL_TOKENS, IM_END, IM_START, IMG_PATCH, PAD, chat_template
 from yuren_core.errors import ModelError, ModelFormatError, StorageError, UsageError
 from yuren_core.model.checkpoint import read_config
+from yuren_core.model.fast_tokenizer import ORDINARY_TEXT, fast_tokenizer
 from yuren_core.model.loading import load_model
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
 from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.sampling_params import GREEDY
 from yuren_train.models import prepare_base as module
-from yuren_train.models.base_tokenizer import ORDINARY_TEXT, base_tokenizer
 from yuren_train.models.prepare_base import prepare_base
 
 
@@ -174,10 +174,10 @@ def test_a_conversion_that_cuts_otherwise_is_refused(
     source = sentencepiece_base(tmp_path / "base", None)
     for way in ("load_tokenizer", "LlamaTokenizer.from_pretrained"):
         monkeypatch.setattr(
-            f"yuren_train.models.base_tokenizer.{way}", lambda directory, **_: plain_tokenizer()
+            f"yuren_core.model.fast_tokenizer.{way}", lambda directory, **_: plain_tokenizer()
         )
     with pytest.raises(ModelFormatError, match=r"tokenizer\.model that cuts text"):
-        base_tokenizer(source)
+        fast_tokenizer(source)
 
 
 def test_a_tower_makes_the_base_see(tmp_path: Path) -> None:

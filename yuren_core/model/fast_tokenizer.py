@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tokenizer of a base as a fast one, whatever it was saved as, and proved right.
+"""The tokenizer of a model as a fast one, whatever it was saved as, and proved right.
 
 Many LLaMAs come with SentencePiece's `tokenizer.model` alone, some with a class of their own
 that is code, which is never run. Conversion can go quietly wrong at the first space, so where
@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from sentencepiece import SentencePieceProcessor
-from transformers import LlamaTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerBase
 
 from yuren_core.errors import ModelFormatError
 from yuren_core.i18n import tr
-from yuren_core.model.loading import load_tokenizer
 
 ORDINARY_TEXT = (
     "The capital of France is Paris; it had 2,102,650 inhabitants in 2023.",
@@ -28,8 +27,26 @@ ORDINARY_TEXT = (
 """What is compared, here and wherever a base must answer as before; none begins with a space."""
 
 
-def base_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
-    """Read a base's tokenizer; a slow one is converted.
+def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a directory, whatever kind it is.
+
+    Raises:
+        ModelFormatError: it cannot be read.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            directory, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        raise ModelFormatError(
+            tr("error.loading.tokenizer", path=directory, reason=error),
+            tr("error.loading.tokenizer_hint"),
+        ) from error
+    return tokenizer
+
+
+def fast_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+    """Read a tokenizer; a slow one is converted.
 
     Raises:
         ModelFormatError: it cannot be read, or no conversion gives SentencePiece's ids.
