@@ -72,6 +72,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "merge": LazyCommand(
         "yuren_train.commands.merge:merge", "Make one model of an adapter and its base."
     ),
+    "export": LazyCommand(
+        "yuren_train.commands.export:export", "Write a model in the form that other engines load."
+    ),
     "estimate": LazyCommand(
         "yuren_train.commands.estimate:estimate", "Say how much memory a run would take."
     ),
