@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from yuren_core.errors import (
     UnsafeCheckpointError,
 )
 from yuren_core.i18n import tr
+from yuren_core.model.architectures import TRAINED
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.recommended_sampling import generation_fields
 from yuren_core.paths import atomic_directory, storing
@@ -43,14 +44,13 @@ _ZIP = b"PK"
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How torch's `.bin` files begin, and those of torch before 1.6, which cannot be memory-mapped."""
 
-_CONFIGS: dict[str, type[LlamaConfig]] = {
-    "llama": LlamaConfig,
-    "multimodal_llama": MultimodalLlamaConfig,
-}
 
-
-def read_config(directory: Path) -> LlamaConfig:
+def read_config(directory: Path, known: Mapping[str, Any] = TRAINED) -> LlamaConfig:
     """The config of a model directory.
+
+    Args:
+        directory: with `config.json`.
+        known: the config classes of what is welcome, by `model_type`.
 
     Raises:
         ModelNotFoundError: there is no such directory.
@@ -73,9 +73,9 @@ def read_config(directory: Path) -> LlamaConfig:
             tr("error.checkpoint.copy_again"),
         ) from error
     model_type = raw.get("model_type") if isinstance(raw, dict) else None
-    cls = _CONFIGS.get(model_type) if isinstance(model_type, str) else None
+    cls = known.get(model_type) if isinstance(model_type, str) else None
     if cls is None:
-        hint = tr("error.checkpoint.model_type_hint", known=", ".join(_CONFIGS))
+        hint = tr("error.checkpoint.model_type_hint", known=", ".join(known))
         if model_type == "baichuan":
             hint = tr("error.checkpoint.baichuan_hint", path=directory)
         raise ModelFormatError(
@@ -85,12 +85,13 @@ def read_config(directory: Path) -> LlamaConfig:
     if isinstance(pad, int) and isinstance(rows, int) and not 0 <= pad < rows:
         raw = {**raw, "pad_token_id": None}  # YuRen's: torch has no row to keep at zero for it
     try:
-        return cls.from_dict(raw)
+        config: LlamaConfig = cls.from_dict(raw)
     except Exception as error:
         raise ModelFormatError(
             tr("error.checkpoint.config_value", path=path, reason=error),
             tr("error.checkpoint.config_value_hint"),
         ) from error
+    return config
 
 
 def weight_files(directory: Path) -> list[Path]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What published models do that their directories do not say.
+"""How a model wants to be told a conversation: what its directory says, and what is known.
 
 YuRen's directories are of 2023: they hold no chat template. Its training put `</s>` behind each
 `<|im_end|>` of the assistant's, and its pictures stood behind the words.
@@ -11,8 +11,10 @@ from collections.abc import Mapping
 
 from transformers import LlamaConfig, PreTrainedTokenizerBase
 
-from yuren_core.chatml import PLAIN, ChatMLStyle
+from yuren_core.chatml import PLAIN, ChatMLStyle, chat_template
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
+from yuren_core.model.prompt_format import ChatML, PromptFormat
+from yuren_core.model.template_format import TemplateFormat
 
 STYLES_WITHOUT_TEMPLATE: Mapping[str, ChatMLStyle] = {
     "multimodal_llama": ChatMLStyle(after_answer="</s>", pictures_last=True),  # pleisto/yuren-*
@@ -27,3 +29,13 @@ def chatml_style(config: LlamaConfig, tokenizer: PreTrainedTokenizerBase) -> Cha
     if isinstance(config, MultimodalLlamaConfig):
         return ChatMLStyle(config.mm_after_answer, config.mm_pictures_last)
     return PLAIN
+
+
+def prompt_format_of(config: LlamaConfig, tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
+    """ChatML for ours and for models without a template; else the model's own template."""
+    if isinstance(config, MultimodalLlamaConfig) or tokenizer.chat_template in (
+        None,
+        chat_template(),
+    ):
+        return ChatML(chatml_style(config, tokenizer))
+    return TemplateFormat(tokenizer)

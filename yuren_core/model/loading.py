@@ -6,6 +6,7 @@ Impossible combinations are refused before any weight is read. An adapter loads 
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,20 +22,20 @@ from yuren_core.errors import (
 )
 from yuren_core.i18n import tr
 from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
+from yuren_core.model.architectures import TALKED_TO
 from yuren_core.model.checkpoint import (
     VISION_TOWER_DIR,
     read_config,
 )
 from yuren_core.model.fast_tokenizer import fast_tokenizer
-from yuren_core.model.known_models import chatml_style
+from yuren_core.model.known_models import prompt_format_of
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.open_clip_files import tower_name
-from yuren_core.model.prompt_format import ChatML
 from yuren_core.model.quantization import (
     Precision,
     choose_precision,
 )
-from yuren_core.model.recommended_sampling import recommended_sampling
+from yuren_core.model.recommended_sampling import GENERATION_CONFIG, recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.weights import Progress, load_adapted, load_weights, tell_nobody
@@ -101,7 +102,7 @@ def load_model(
     adapter = read_adapter(named) if is_adapter(named) else None
     if adapter is not None:
         directory = find_base(adapter, lambda base: find_model(base, tell))
-    config = read_config(directory)
+    config = read_config(directory, TALKED_TO)
     tell("tokenizer", None)
     tokenizer = fast_tokenizer(named if (named / "tokenizer_config.json").is_file() else directory)
     tower = None
@@ -121,7 +122,8 @@ def load_model(
     chat_tokenizer = ChatTokenizer(
         tokenizer,
         image_tokens=tower.num_patches if tower else 0,
-        prompt_format=ChatML(chatml_style(config, tokenizer)),
+        prompt_format=prompt_format_of(config, tokenizer),
+        stop_ids=_eos_ids(directory),
     )
     if isinstance(config, MultimodalLlamaConfig) and tower is not None:
         config.image_token_id = chat_tokenizer.control_id(IMG_PATCH)
@@ -133,6 +135,16 @@ def load_model(
         )
     advice = recommended_sampling(directory)
     return LoadedModel(named.name, named, model, chat_tokenizer, tower, precision, advice)
+
+
+def _eos_ids(directory: Path) -> list[int]:
+    """Ids that end an answer, of which generation_config.json may name several."""
+    try:
+        raw = json.loads((directory / GENERATION_CONFIG).read_text(encoding="utf-8"))
+        ids = raw.get("eos_token_id")
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [i for i in (ids if isinstance(ids, list) else [ids]) if type(i) is int]
 
 
 def base_directory(directory: Path) -> Path:

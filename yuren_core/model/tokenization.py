@@ -9,15 +9,10 @@ so both give the same ids.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tokenizers import AddedToken
-from tokenizers.pre_tokenizers import Metaspace
-from tokenizers.pre_tokenizers import Sequence as PreTokenizerSequence
 from transformers import PreTrainedTokenizerBase
 
 from yuren_core.chatml import ControlSegment, ImageSegment, Segment, TextSegment
@@ -26,13 +21,11 @@ from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Role
 from yuren_core.model.detokenization import StreamDecoder
 from yuren_core.model.prompt_format import ChatML, PromptFormat
+from yuren_core.model.text_encoding import controls_marked, ids_with_places, mid_text, text_ids
 from yuren_core.prompt import PromptItem, droppable_units
 
 IGNORE_INDEX = -100
 """The label of what is not learned; cross_entropy's own default."""
-
-_CONTROL = re.compile(r"<.+>|\[.+\]")
-"""What a control token looks like, where the tokenizer does not say that it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +106,8 @@ class ChatTokenizer:
             | ({eos} if isinstance(eos, int) else set())
         )
         self._control_ids = frozenset(self._ids_of(self.prompt_format.control_tokens()))
-        self._opener = _controls_marked(tokenizer)
-        self._encoder = _mid_text(self._opener)
+        self._opener = controls_marked(tokenizer)
+        self._encoder = mid_text(self._opener)
         self._encode_part = lru_cache(maxsize=4096)(self.encode)
 
     def _ids_of(self, tokens: Iterable[str]) -> set[int]:
@@ -147,7 +140,7 @@ class ChatTokenizer:
 
     def encode_text(self, text: str) -> list[int]:
         """Ids of text as it stands after a control token; no string in it becomes one."""
-        return _text_ids(self._encoder, text)
+        return text_ids(self._encoder, text)
 
     def encode(self, segments: Sequence[Segment]) -> Encoded:
         """Ids and labels of segments, out of one pass.
@@ -192,7 +185,7 @@ class ChatTokenizer:
         """
         text = "".join(segment.text for segment in run)
         encoder = self._opener if run and run[0].opens else self._encoder
-        ids = _text_ids(encoder, text) if text else []
+        ids = text_ids(encoder, text) if text else []
         header = "".join(segment.text for segment in run if not segment.trainable)
         if len(header) == len(text):
             return ids, [IGNORE_INDEX] * len(ids)
@@ -240,7 +233,7 @@ class ChatTokenizer:
                 ends.append((length, owner))
             text = "".join(segment.text for _, segment in run)
             encoder = self._opener if run and run[0][1].opens else self._encoder
-            for token, place in _ids_with_places(encoder, text):
+            for token, place in ids_with_places(encoder, text):
                 ids[next((owner for end, owner in ends if place < end), run[-1][0])].append(token)
             run.clear()
 
@@ -328,75 +321,10 @@ class ChatTokenizer:
         return StreamDecoder(self.tokenizer, after)
 
 
-def _text_ids(encoder: PreTrainedTokenizerBase, text: str) -> list[int]:
-    encoded = encoder(
-        _clean(text), add_special_tokens=False, split_special_tokens=True, verbose=False
-    )
-    return list(encoded["input_ids"])
-
-
-def _ids_with_places(encoder: PreTrainedTokenizerBase, text: str) -> list[tuple[int, int]]:
-    """Ids of text, and where in it each begins."""
-    encoded = encoder(
-        _clean(text),
-        add_special_tokens=False,
-        split_special_tokens=True,
-        return_offsets_mapping=True,
-        verbose=False,
-    )
-    places = (start for start, _ in encoded["offset_mapping"])
-    return list(zip(encoded["input_ids"], places, strict=True))
-
-
-def _clean(text: str) -> str:
-    """Text without lone surrogates."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
 def _runs_on(part: Sequence[Segment], after: Sequence[Segment]) -> bool:
     return bool(part and after) and all(
         isinstance(segment, TextSegment) for segment in (part[-1], after[0])
     )
-
-
-def _controls_marked(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """A tokenizer that knows each of its control tokens as special, so that text can be split.
-
-    Tokenizers of 2023 list theirs without saying so.
-    """
-    unmarked = [
-        token
-        for token in tokenizer.added_tokens_decoder.values()
-        if not token.special and _CONTROL.fullmatch(token.content)
-    ]
-    if not unmarked:
-        return tokenizer
-    changed: PreTrainedTokenizerBase = deepcopy(tokenizer)
-    changed.backend_tokenizer.add_special_tokens(
-        [AddedToken(token.content, special=True, normalized=False) for token in unmarked]
-    )
-    return changed
-
-
-def _mid_text(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """A tokenizer for text that follows a control token, as all text of ChatML does.
-
-    Some of SentencePiece's kind put a space before the first piece of a whole text alone. A
-    rendered conversation begins with a control token, so none of its text gets one.
-    """
-    if not any(space.prepend_scheme == "first" for space in _metaspaces(tokenizer)):
-        return tokenizer
-    changed: PreTrainedTokenizerBase = deepcopy(tokenizer)
-    for space in _metaspaces(changed):
-        space.prepend_scheme = "never"
-    return changed
-
-
-def _metaspaces(tokenizer: PreTrainedTokenizerBase) -> list[Metaspace]:
-    step = tokenizer.backend_tokenizer.pre_tokenizer
-    # A Sequence has no length; its end is an IndexError, which iteration understands.
-    steps = list(iter(step)) if isinstance(step, PreTokenizerSequence) else [step]
-    return [step for step in steps if isinstance(step, Metaspace)]
 
 
 def common_prefix_length(left: Sequence[object], right: Sequence[object]) -> int:

@@ -18,8 +18,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from yuren_core.errors import DamagedCheckpointError
 from yuren_core.i18n import tr
 from yuren_core.model.adapters import Adapter
+from yuren_core.model.architectures import empty_model
 from yuren_core.model.checkpoint import read_tensors, weight_files
-from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
 from yuren_core.model.quantization import Precision, load_quantized, nf4_and_back, replace_linears
 from yuren_core.protocol import LoadStage
 
@@ -71,12 +71,8 @@ def load_weights(
         ModelFormatError, DamagedCheckpointError, UnsafeCheckpointError: as their docstrings say.
     """
     config.dtype = precision.dtype
-    model: LlamaForCausalLM
     with torch.device("meta"):
-        if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
-            model = MultimodalLlamaForCausalLM(config)
-        else:
-            model = LlamaForCausalLM(config)
+        model = empty_model(config)
     skip = ("mm_projector",) if precision.scheme == "int8" else ("mm_projector", "lm_head")
     replace_linears(model, precision, skip=skip)
     expected = {

@@ -18,11 +18,12 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import LlamaForCausalLM
 
-from yuren_core.chatml import PAD
+from yuren_core.chatml import PAD, PLAIN
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
 from yuren_core.model.adapter_files import is_adapter
 from yuren_core.model.loading import LoadedModel, find_model, load_model
+from yuren_core.model.prompt_format import ChatML
 from yuren_core.model.quantization import keep_trainable
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.weights import Progress, tell_nobody
@@ -55,13 +56,20 @@ def load_base(
         progress: told how it goes.
 
     Raises:
-        UsageError: a LoRA on an adapter, which first has to become a model.
+        UsageError: a LoRA on an adapter, which first has to become a model; or a model that is
+            told conversations otherwise than the trainer tells them.
         ModelError, DownloadError: as `load_model` says.
     """
     directory = find_model(config.model, progress or tell_nobody)
     if config.method != "full" and is_adapter(directory):
         raise UsageError(tr("error.lora.adapter", path=directory), tr("error.lora.adapter_hint"))
     loaded = load_model(config.model, load=load_mode(config), device=device, progress=progress)
+    told = loaded.tokenizer.prompt_format
+    if not (isinstance(told, ChatML) and told.style == PLAIN):
+        raise UsageError(
+            tr("error.lora.prompt", model=config.model),
+            tr("error.lora.prompt_hint", model=config.model),
+        )
     keep_trainable(loaded.model)
     return loaded
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.core.foreign import make_llama
+from tests.core.published import make_published
 from tests.tiny import make_text_model
 from yuren_core.errors import UsageError
 from yuren_train.config import LORA_TARGETS, Method, TrainConfig
@@ -211,6 +214,18 @@ def test_a_lora_on_an_adapter_is_refused(config: Config, tmp_path: Path, method:
     with pytest.raises(UsageError, match="is an adapter itself") as caught:
         load_base(config(method, model=str(tmp_path)), device="cpu")
     assert "yuren-train merge" in caught.value.hint
+
+
+def test_a_model_that_is_told_otherwise_becomes_a_base_first(
+    config: Config, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="prepare-base"):
+        load_base(config(model=str(make_llama(tmp_path / "llama"))), device="cpu")
+    published = make_published(tmp_path / "yuren")
+    told = json.loads((published / "config.json").read_text())
+    (published / "config.json").write_text(json.dumps({**told, "use_mm_proj": False}))
+    with pytest.raises(UsageError, match="ChatML that is trained"):
+        load_base(config(model=str(published)), device="cpu")
 
 
 def test_a_target_that_is_not_there_is_named(config: Config) -> None:
