@@ -22,7 +22,7 @@ from pathlib import Path
 
 from yuren_core.attachments import printable
 from yuren_core.errors import YurenError
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_core.paths import cache_dir, storing
 
 _FALLBACKS = ("nano", "vim", "vi", "micro", "emacs", "notepad.exe")
@@ -109,9 +109,8 @@ async def edit_text(
             code = await asyncio.to_thread(_run, [*command, str(file)], _with_utf8(environment))
     except OSError as error:
         file.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
         raise EditorError(
-            tr("editor.failed", command=command[0], reason=reason), tr("editor.choose")
+            tr("editor.failed", command=command[0], reason=reason_of(error)), tr("editor.choose")
         ) from error
     except BaseException:
         _drop_if_unchanged(file, text)

@@ -20,7 +20,7 @@ from contextlib import aclosing, nullcontext, suppress
 from yuren_core import errors
 from yuren_core.attachments import resolve_path
 from yuren_core.errors import ModelNotFoundError, StorageError, UsageError, YurenError
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_core.messages import ImagePart
 from yuren_core.protocol import Delta, Event, Exited, Failed
 from yuren_tui.diagnostics import LoadProgress, tell
@@ -163,7 +163,7 @@ def _piped_input() -> str:
     try:
         data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
     except OSError as error:
-        raise UsageError(tr("plain.unreadable", reason=error.strerror or error)) from error
+        raise UsageError(tr("plain.unreadable", reason=reason_of(error))) from error
     if len(data) > MAX_INPUT_BYTES:
         size = MAX_INPUT_BYTES // 2**20
         raise UsageError(tr("plain.too_long", size=size), tr("plain.too_long_remedy"))

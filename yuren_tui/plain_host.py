@@ -141,7 +141,7 @@ class PlainHost:
         for chat in chats:
             mark = "*" if chat.id == self.session.chat.id else " "
             tell(f"{mark}{summary_line(chat)}")
-        self.say(tr("plain.open_one" if chats else "cli.no_chats"))
+        self.say(tr("plain.open_one" if chats else "plain.no_chats"))
 
     async def choose_preset(self) -> None:
         from yuren_tui.presets import PresetLibrary

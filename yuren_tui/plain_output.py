@@ -14,7 +14,7 @@ import re
 from typing import TextIO
 
 from yuren_core.errors import StorageError
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_tui.sanitize import sanitize
 from yuren_tui.session import Session, TurnStatus
 
@@ -54,7 +54,7 @@ class AnswerWriter:
             raise
         except OSError as error:
             raise StorageError(
-                tr("plain.unwritable", reason=error.strerror or error),
+                tr("plain.unwritable", reason=reason_of(error)),
                 tr("plain.unwritable_remedy"),
             ) from error
 

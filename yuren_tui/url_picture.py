@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import tempfile
 import time
 import urllib.error
@@ -27,7 +28,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsp
 from yuren_core import __version__
 from yuren_core.attachments import printable
 from yuren_core.errors import ImageError
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_core.paths import cache_dir, storing
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -196,9 +197,17 @@ def _opened(address: SplitResult, method: str) -> Iterator[http.client.HTTPRespo
 
 
 def _unanswered(host: str, error: Exception) -> ImageError:
-    reason = getattr(error, "reason", None) or error
+    match getattr(error, "reason", None) or error:
+        case socket.gaierror():
+            reason = tr("url.no_such_name")
+        case TimeoutError():
+            reason = tr("url.no_answer_in_time")
+        case OSError() as refused:
+            reason = reason_of(refused)
+        case other:
+            reason = str(other)
     return ImageError(
-        tr("url.unanswered", host=host, reason=printable(str(reason))), tr("url.try_again")
+        tr("url.unanswered", host=host, reason=printable(reason)), tr("url.try_again")
     )
 
 

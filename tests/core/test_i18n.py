@@ -265,6 +265,40 @@ def test_another_reason_is_passed_on_as_it_is() -> None:
     assert reason_of(OSError("odd")) == "odd"
 
 
+def refusals(package: str) -> set[str]:
+    """The keys of messages that an error is raised with."""
+    keys = set()
+    for file in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id=name),
+                    args=[
+                        ast.Call(func=ast.Name(id="tr"), args=[ast.Constant(value=str(key)), *_]),
+                        *_,
+                    ],
+                ) if name.endswith("Error"):
+                    keys.add(key)
+    return keys
+
+
+@pytest.mark.parametrize("package", ["yuren_core", "yuren_tui"])
+def test_what_failed_is_a_clause_and_goes_on_after_error(package: str) -> None:
+    """As in "Error: there is no chat 7": no capital, no full stop; remedies are sentences."""
+    keys = refusals(package) & set(KEYS)
+    assert len(keys) > 20
+    english, chinese = catalogue("en"), catalogue("zh")
+    names = ("SQLite",)
+    wrong = [
+        key
+        for key in keys
+        if (english[key][0].isupper() and not english[key].startswith(names))
+        or english[key].endswith(".")
+        or chinese[key].endswith("。")
+    ]
+    assert wrong == []
+
+
 def test_a_full_disk_in_chinese(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     use_language("zh")

@@ -110,7 +110,7 @@ def test_a_chat_that_is_not_there_is_a_usage_error(mode: tuple[str, ...]) -> Non
 def test_the_screen_too_refuses_a_chat_or_a_preset_that_is_not_there() -> None:
     for arguments, message in (
         (("--chat", "99"), "there is no chat 99"),
-        (("--preset", "nobody"), "There is no preset nobody."),
+        (("--preset", "nobody"), "there is no preset nobody"),
     ):
         terminal = Terminal(*arguments)
         assert terminal.end() in (1, 2)

@@ -120,7 +120,7 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(
         sampling = store.chats.get(1).sampling
         assert sampling is not None
         assert sampling.top_k == 7
-    typed(terminal, "/preset nobody", "There is no preset nobody.", "You:")
+    typed(terminal, "/preset nobody", "Error: there is no preset nobody", "You:")
     typed(terminal, "/preset", "poet: ", "/preset and the first word chooses one.")
     typed(terminal, "/preset poet", "From here on, the model is Poet.")
     typed(terminal, "/set top_k", "top_k = 7", "You:")

@@ -42,19 +42,19 @@ def test_the_locale_s_language_is_spoken_too(
     [
         (
             "--modle x",
-            "No such option '--modle'. Did you mean: --model?",
-            "没有选项“--modle”。你是否想用",
+            "there is no option --modle; did you mean --model?",
+            "没有选项 --modle；你是否想用 --model",
         ),
-        ("--zzz", "No such option '--zzz'.", "没有选项“--zzz”。"),
+        ("--zzz", "Error: there is no option --zzz\n", "错误：没有选项 --zzz\n"),
         (
             "--load 2bit",
-            "'2bit' is not one of 'auto', 'bf16'",
+            "--load cannot be '2bit'; it is one of 'auto', 'bf16'",
             "--load 不能是 '2bit'，可选：'auto'",
         ),
-        ("--seed x", "'x' is not a valid integer: --seed.", "--seed 不能是 'x'，应为整数。"),
-        ("--top-p x", "'x' is not a valid number: --top-p.", "--top-p 不能是 'x'，应为数字。"),
-        ("--model", "Option '--model' requires an argument.", "选项“--model”需要一个值。"),
-        ("--plain=1", "Option '--plain' does not take a value.", "选项“--plain”不带值。"),
+        ("--seed x", "--seed cannot be 'x'; it is a whole number", "--seed 不能是 'x'，应为整数"),
+        ("--top-p x", "--top-p cannot be 'x'; it is a number", "--top-p 不能是 'x'，应为数字"),
+        ("--model", "--model needs a value", "--model 需要一个值"),
+        ("--plain=1", "--plain takes no value", "--plain 不带值"),
     ],
 )
 def test_what_is_refused_is_said_in_the_language_that_is_asked_for(

@@ -100,7 +100,7 @@ def test_a_blind_model_says_so_before_anything_is_sent(tmp_path: Path, pictures:
         walking.wait_for("a cat.png", "cannot be seen")
         walking.press("What is this?")
         walking.type(ENTER)
-        walking.told("SmolLM2-135M-Instruct cannot see pictures.")
+        walking.told("SmolLM2-135M-Instruct cannot see pictures")
         walking.wait_for("│ What is this?")
         assert walking.messages() == []
         walking.press(SHIFT_TAB, "x")

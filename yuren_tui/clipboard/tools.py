@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from yuren_core.i18n import reason_of
+
 TIMEOUT_S = 5.0
 """How long a tool may take; PowerShell needs one to three seconds for its start alone."""
 
@@ -79,7 +81,7 @@ async def run(
                 env=dict(environment),
             )
         except OSError as error:
-            return Ran(None, reason=error.strerror or str(error))
+            return Ran(None, reason=reason_of(error))
         try:
             async with asyncio.timeout(timeout_s):
                 await _give(process, given)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from yuren_core.attachments import printable
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_core.paths import atomic_write
 from yuren_tui.presets.card import Card, CardVersion, card_of_json, json_of_version
 from yuren_tui.presets.charx import check_name, read_charx, write_charx
@@ -136,9 +136,9 @@ def read_bytes(path: Path | str, *, limit: int = MAX_FILE_BYTES) -> bytes:
                 raise CardError(tr("presets.no_file", file=name), tr("presets.no_file_hint"))
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
         raise CardError(
-            tr("presets.unreadable", file=name, reason=reason), tr("presets.no_file_hint")
+            tr("presets.unreadable", file=name, reason=reason_of(error)),
+            tr("presets.no_file_hint"),
         ) from error
     if len(data) > limit:
         raise CardError(

@@ -16,7 +16,7 @@ from textual import work
 from textual.binding import BindingType
 
 from yuren_core.errors import StorageError, YurenError
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_core.paths import atomic_write
 from yuren_tui.bindings import bind
 from yuren_tui.notices import drop_notices
@@ -216,5 +216,6 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(tr("presets.unreadable", file=path.name, reason=reason), "") from error
+        raise StorageError(
+            tr("presets.unreadable", file=path.name, reason=reason_of(error)), ""
+        ) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from yuren_core.i18n import catalogue, tr
+from yuren_core.i18n import catalogue, reason_of, tr
 from yuren_core.paths import config_dir
 from yuren_tui.settings.faults import Fault, at_line, wrong_value
 from yuren_tui.settings.key_names import canonical_key, is_typed
@@ -139,7 +139,7 @@ def _text_of(path: Path) -> tuple[str, list[Fault]]:
     except FileNotFoundError:
         return "", []
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
     except UnicodeDecodeError:
         reason = tr("settings.not_utf8")
     message = tr("settings.unreadable", reason=reason)

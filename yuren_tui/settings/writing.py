@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_core.paths import atomic_write
 from yuren_tui.settings.faults import SettingsError, at_line
 from yuren_tui.settings.kinds import Text
@@ -187,7 +187,7 @@ def _text_of(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or tr("settings.not_utf8")
+        reason = reason_of(error) if isinstance(error, OSError) else tr("settings.not_utf8")
         raise SettingsError(
             f"{at_line(path, None)}: {tr('settings.unreadable', reason=reason)}",
             tr("settings.unreadable_hint"),

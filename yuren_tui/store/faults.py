@@ -71,8 +71,9 @@ def translated(path: Path) -> Iterator[None]:
         name = _REMEDIES.get(code_of(error), "other")
         if name == "io" and _is_full(path):
             name = "full"
+        reason = str(error) if name == "other" else tr(f"store.reason_{name}")
         raise StorageError(
-            tr("store.refused", path=path, reason=str(error)), tr(f"store.remedy_{name}")
+            tr("store.refused", path=path, reason=reason), tr(f"store.remedy_{name}")
         ) from error
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from yuren_core.attachments import printable
 from yuren_core.errors import ImageError
-from yuren_core.i18n import tr
+from yuren_core.i18n import reason_of, tr
 from yuren_core.messages import ImagePart
 from yuren_core.paths import atomic_write, storing
 from yuren_tui.store.database import Database
@@ -211,9 +211,8 @@ def _read(path: Path) -> bytes:
             raise _too_large(path)
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(
-            tr("store.picture_unreadable", path=printable(path), reason=reason),
+            tr("store.picture_unreadable", path=printable(path), reason=reason_of(error)),
             tr("store.attach_again"),
         ) from error
 
