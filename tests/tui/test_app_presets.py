@@ -22,6 +22,7 @@ from yuren_tui.presets import (
 from yuren_tui.screens.ask_line import AskLine
 from yuren_tui.screens.lore import LoreScreen
 from yuren_tui.screens.preset_picker import PresetPicker
+from yuren_tui.screens.preset_views import tags_in
 from yuren_tui.session import Session
 from yuren_tui.settings.values import Interface, Settings
 from yuren_tui.store import Store
@@ -80,6 +81,14 @@ async def test_one_is_found_by_any_word_and_seen_beside(tmp_path: Path) -> None:
         assert "temperature = 0.2" in text
         await chat.pilot.press("x", "x")
         await chat.until(lambda: "No preset has this" in chat.screen_text())
+
+
+def test_tags_are_those_of_the_language_that_is_spoken() -> None:
+    fox = PresetLibrary().get("fox-teahouse")
+    assert tags_in(fox, "zh") == ("角色扮演", "志怪")
+    assert tags_in(fox, "en") == ("role play", "fantasy")
+    card = Preset("card", PresetText(name="Card"), tags=("OC", "奇幻"))
+    assert tags_in(card, "zh") == tags_in(card, "en") == ("OC", "奇幻")
 
 
 async def test_a_new_chat_begins_with_the_greeting(tmp_path: Path) -> None:

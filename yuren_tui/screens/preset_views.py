@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -16,6 +17,7 @@ Entry = Preset | BrokenPreset
 
 AVATAR_COLUMNS = 6
 AVATAR_ROWS = 3
+_HAN = re.compile("[\u3400-\u9fff]")
 _LONGEST = 4_000  # characters of a section
 _MOST_LORE = 40  # entries
 
@@ -34,11 +36,19 @@ def entry_text(entry: Entry, language: str, avatar: Sequence[Content]) -> Conten
         lines = [
             Content.assemble((_line(text.name, 40), "bold"), (f"  {origin}", "$foreground 45%")),
             Content.styled(_line(text.description or text.notes), "$foreground 75%"),
-            Content.styled(_line(" · ".join(entry.tags)), "$secondary 80%"),
+            Content.styled(_line(" · ".join(tags_in(entry, language))), "$secondary 80%"),
         ]
     return Content("\n").join(
         Content.assemble(picture, "  ", line) for picture, line in zip(avatar, lines, strict=True)
     )
+
+
+def tags_in(preset: Preset, language: str) -> tuple[str, ...]:
+    """The tags in one language, of a preset that speaks several; all of any other."""
+    if len(preset.languages) < 2:
+        return preset.tags
+    found = tuple(tag for tag in preset.tags if bool(_HAN.search(tag)) == (language == "zh"))
+    return found or preset.tags
 
 
 def matches(entry: Entry, wanted: str) -> bool:
@@ -68,7 +78,7 @@ def preview(entry: Entry, language: str) -> Content:
     head = [
         Content.styled(_line(text.name), "bold"),
         Content(sanitize(text.description)),
-        Content.styled(_line(" · ".join(entry.tags)), "$secondary"),
+        Content.styled(_line(" · ".join(tags_in(entry, language))), "$secondary"),
         Content.styled(_line(made), "$foreground 45%"),
     ]
     if warning := warning_of(unknown_in(entry, language)):
