@@ -13,7 +13,9 @@ is cut into words, so that is proved by llama.cpp's own tokenizer in the slow te
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +118,13 @@ def export_gguf(
         provenance = source.provenance("yuren-train export --to gguf", arguments={"dtype": dtype})
         source.tower = None
         del source.model  # the other side needs the room
-        theirs: Any = LlamaForCausalLM.from_pretrained(
-            draft,
-            gguf_file=files[0],
-            dtype=compute,
-            quantization_config=GgufConfig(dequantize=True),
-        ).eval()
+        with redirect_stderr(StringIO()):  # it has a bar that nothing turns off
+            theirs: Any = LlamaForCausalLM.from_pretrained(
+                draft,
+                gguf_file=files[0],
+                dtype=compute,
+                quantization_config=GgufConfig(dequantize=True),
+            ).eval()
         difference = compare(theirs, wanted)
         if dtype in _EXACT.get(held, ()):
             refuse_what_differs(difference, wanted, compute)

@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pytest
 import torch
 from gguf import GGMLQuantizationType, GGUFReader, TokenType, dequantize, quantize
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import GgufConfig, LlamaForCausalLM
 
 from tests.core.pictures import quarters
+from tests.train.models.export.clip_graph import ClipGraph
 from tests.train.models.export.towers import VIT, make_tower
 from tests.train.models.test_merge import IDS, make_adapter
 from yuren_core.chatml import IM_END, IMG_PATCH, chat_template
@@ -107,58 +106,6 @@ def test_the_template_puts_llama_cpps_marker_between_brackets(marker: str, opene
     assert found == ours.replace(IMG_PATCH, marker)
 
 
-class LlamaCppClip:
-    """The graph that llama.cpp builds of an mmproj file for LLaVA, over its tensors."""
-
-    def __init__(self, file: Path) -> None:
-        reader = GGUFReader(file)
-        self.fields = {name: field.contents() for name, field in reader.fields.items()}
-        self.tensors = {
-            item.name: torch.from_numpy(
-                np.array(dequantize(item.data, item.tensor_type), dtype=np.float32)
-            )
-            for item in reader.tensors
-        }
-
-    def run(self) -> Iterator[int]:
-        """The blocks that are run: those named outright, else all but the last."""
-        named = self.fields.get("clip.vision.feature_layer")
-        last = self.fields["clip.vision.block_count"] - 1
-        yield from range(named[0] if named else last)
-
-    def linear(self, name: str, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"])
-
-    def norm(self, name: str, x: Tensor) -> Tensor:
-        weight, bias = self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"]
-        eps = self.fields["clip.vision.attention.layer_norm_epsilon"]
-        return nn.functional.layer_norm(x, weight.shape, weight, bias, eps)
-
-    def gelu(self, x: Tensor, *, quick: bool = False) -> Tensor:
-        return x * torch.sigmoid(1.702 * x) if quick else nn.functional.gelu(x, approximate="tanh")
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """(1, 3, H, W) to (P, D)."""
-        t, quick = self.tensors, not self.fields["clip.use_gelu"]
-        patch = self.fields["clip.vision.patch_size"]
-        x = nn.functional.conv2d(pixels, t["v.patch_embd.weight"], stride=patch)
-        x = torch.cat((t["v.class_embd"][None], x[0].flatten(1).T)) + t["v.position_embd.weight"]
-        x = self.norm("v.pre_ln", x)
-        heads = self.fields["clip.vision.attention.head_count"]
-        for i in self.run():
-            at = f"v.blk.{i}."
-            y = self.norm(f"{at}ln1", x)
-            q, k, v = (
-                self.linear(f"{at}attn_{n}", y).view(len(y), heads, -1).transpose(0, 1)
-                for n in "qkv"
-            )
-            y = nn.functional.scaled_dot_product_attention(q, k, v).transpose(0, 1).flatten(1)
-            x = x + self.linear(f"{at}attn_out", y)
-            y = self.gelu(self.linear(f"{at}ffn_up", self.norm(f"{at}ln2", x)), quick=quick)
-            x = x + self.linear(f"{at}ffn_down", y)
-        return self.linear("mm.2", self.gelu(self.linear("mm.0", x[1:])))
-
-
 @pytest.mark.parametrize(
     ("layer", "width", "quick_gelu"), [(-2, 32, False), (-1, 48, True), (-3, 32, True)]
 )
@@ -177,7 +124,7 @@ def test_the_mmproj_is_tower_and_projector_in_llama_cpps_graph(
     pixels = loaded.vision_tower.preprocess([quarters()])
     with torch.no_grad():
         ours = loaded.model.project(loaded.vision_tower(pixels))[0]
-        found = LlamaCppClip(made.path / MMPROJ)(pixels)
+        found = ClipGraph(made.path / MMPROJ)(pixels)
     size = float(ours.abs().max())
     assert float((found - ours).abs().max()) < 0.02 * size  # F16, bf16, and tanh for GELU
     assert "FROM ./mmproj-f16.gguf\n" in (made.path / "Modelfile").read_text()
