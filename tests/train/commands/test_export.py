@@ -39,3 +39,20 @@ def test_an_error_is_told_in_words(text_model: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--lang", "zh", "export", *arguments])
     assert result.exit_code == 2
     assert "--to hf" in result.stderr
+
+
+def test_a_dtype_is_ggufs_alone(text_model: Path, tmp_path: Path) -> None:
+    arguments = ["--model", str(text_model), "--to", "hf", "--dtype", "bf16"]
+    result = CliRunner().invoke(main, ["export", *arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "--to hf keeps the weights' own dtype" in result.stderr
+
+
+def test_gguf_comes_with_what_ollama_needs(multimodal_model: Path, tmp_path: Path) -> None:
+    arguments = ["--model", str(multimodal_model), "--to", "gguf", "--dtype", "q8_0"]
+    result = CliRunner().invoke(main, ["export", *arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert f"ollama create NAME -f {tmp_path / 'out' / 'Modelfile'}" in result.stdout
+    assert "mmproj-f16.gguf holds tower and projector" in result.stdout
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names == {"model-q8_0.gguf", "mmproj-f16.gguf", "Modelfile", "provenance.json"}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import jinja2
 import pytest
 import torch
 from gguf import GGMLQuantizationType, GGUFReader, TokenType, dequantize, quantize
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GgufConfig, LlamaForCausalLM
 
@@ -18,6 +21,7 @@ from tests.train.models.export.clip_graph import ClipGraph
 from tests.train.models.export.towers import VIT, make_tower
 from tests.train.models.test_merge import IDS, make_adapter
 from yuren_core.chatml import IM_END, IMG_PATCH, chat_template
+from yuren_core.errors import ModelFormatError, UsageError
 from yuren_core.model.loading import load_model
 from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM
 from yuren_train.models.export.gguf_language import gguf_chat_template
@@ -65,6 +69,30 @@ def test_an_adapter_is_merged(text_model: Path, tmp_path: Path) -> None:
     adapter = make_adapter(tmp_path / "adapter", text_model, precision="bf16")
     made = export_gguf(str(adapter), tmp_path / "out")
     assert made.difference.largest < 1e-4
+
+
+def test_what_f16_cannot_hold_is_refused_and_bf16_holds_it(
+    untied_model: Path, tmp_path: Path
+) -> None:
+    wide = shutil.copytree(untied_model, tmp_path / "wide")
+    weights = load_file(wide / "model.safetensors")
+    weights["model.layers.0.mlp.up_proj.weight"][0, 0] = 1e5
+    save_file(weights, wide / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UsageError, match=r"blk\.0\.ffn_up\.weight") as caught:
+        export_gguf(str(wide), tmp_path / "out")
+    assert "--dtype bf16" in caught.value.hint
+    assert export_gguf(str(wide), tmp_path / "out", dtype="bf16").difference.same_choice == 1
+
+
+def test_scaled_positions_are_refused_with_the_way_out(text_model: Path, tmp_path: Path) -> None:
+    scaled = shutil.copytree(text_model, tmp_path / "scaled")
+    config = json.loads((scaled / "config.json").read_text())
+    config["rope_parameters"] = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}
+    (scaled / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelFormatError, match="linear") as caught:
+        export_gguf(str(scaled), tmp_path / "out")
+    assert "--to hf" in caught.value.hint
+    assert not (tmp_path / "out").exists()
 
 
 def test_tokens_stops_and_template(text_model: Path, tmp_path: Path) -> None:

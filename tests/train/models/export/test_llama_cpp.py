@@ -5,20 +5,24 @@ from __future__ import annotations
 
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from tests.core.metaspace_tokenizer import metaspace_tokenizer
 from tests.core.pictures import encoded, quarters
 from tests.train.models.export import llama_cpp
 from tests.train.models.export.clip_graph import ClipGraph
 from tests.train.models.export.towers import SIZE
 from yuren_core.chatml import IMG_PATCH
 from yuren_core.messages import ImagePart, Message, Part, Role, TextPart
+from yuren_core.model.checkpoint import write_model_directory
 from yuren_core.model.loading import LoadedModel, load_model
 from yuren_core.model.multimodal_llama import merge_image_features
+from yuren_core.model.vocabulary import add_control_tokens
 from yuren_train.models.export.gguf_model import MMPROJ, export_gguf
 from yuren_train.models.export.gguf_writing import GgufDtype
 
@@ -88,6 +92,29 @@ def test_greedy_text_is_ours(
     compare(answer, prompt_tokens, first, apart=apart)
     if dtype == "f16":  # activations in bf16 as well decide near ties of a random model otherwise
         assert answer["choices"][0]["message"]["content"].strip() == text.strip()
+
+
+@pytest.mark.parametrize("prefix", ["first", "each"])
+def test_sentencepieces_kind_is_cut_alike(tmp_path: Path, prefix: Literal["first", "each"]) -> None:
+    torch.manual_seed(0)
+    tokenizer = metaspace_tokenizer(prefix).tokenizer
+    config = LlamaConfig(
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        vocab_size=len(tokenizer),
+        initializer_range=0.2,
+    )
+    model = LlamaForCausalLM(config)
+    add_control_tokens(model, tokenizer)
+    write_model_directory(tmp_path / "model", model=model.bfloat16(), tokenizer=tokenizer)
+    made = export_gguf(str(tmp_path / "model"), tmp_path / "out")
+    loaded = load_model(str(tmp_path / "model"), load="fp32", device="cpu")
+    (answer,) = llama_cpp.ask(made.path, made.files, [chat(QUESTION)])
+    _, prompt_tokens, first = greedy(loaded, (TextPart(QUESTION),))
+    compare(answer, prompt_tokens, first, apart=0.05)
 
 
 def test_it_answers_about_a_picture(multimodal_model: Path, tmp_path: Path) -> None:
