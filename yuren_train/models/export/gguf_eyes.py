@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from yuren_train.models.export.clip_pixels import image_processor
 from yuren_train.models.export.clip_tower import clip_config, clip_weights
 from yuren_train.models.export.gguf_writing import GgufDtype, GgufTensor, file_type, gguf_tensor
+from yuren_train.models.export.projector import free_layers
 from yuren_train.models.export.source import Source, seeing
 
 _STEM = {
@@ -56,14 +56,7 @@ def eyes_tensors(source: Source, dtype: GgufDtype) -> list[GgufTensor]:
             named.append((_STEM[name], tensor))
         elif match and int(match[1]) < count:
             named.append((f"v.blk.{match[1]}.{_IN_LAYER[match[2]]}.{match[3]}", tensor))
-    weight, bias = model.model.mm_projector.weight, model.model.mm_projector.bias
-    one = torch.eye(weight.shape[1], dtype=weight.dtype)
-    named += [
-        ("mm.0.weight", torch.cat((one, -one))),
-        ("mm.0.bias", weight.new_zeros(2 * weight.shape[1])),
-        ("mm.2.weight", torch.cat((weight, -weight), dim=1)),
-        ("mm.2.bias", bias),
-    ]
+    named += free_layers(model.model.mm_projector).tensors("mm.0", "mm.2").items()
     return [gguf_tensor(name, tensor, dtype) for name, tensor in named]
 
 

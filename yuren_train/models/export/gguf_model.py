@@ -22,6 +22,9 @@ from typing import Any
 import torch
 from transformers import GgufConfig, LlamaForCausalLM
 
+from yuren_core.errors import ModelFormatError
+from yuren_core.i18n import tr
+from yuren_core.model.prompt_format import ChatML
 from yuren_core.paths import atomic_directory, storing
 from yuren_train.models.export.gguf_eyes import describe_eyes, eyes_tensors
 from yuren_train.models.export.gguf_language import describe_language, language_tensors
@@ -84,6 +87,11 @@ def export_gguf(
     """
     refuse_what_is_there(out)
     source = read_source(ref, tell)
+    if not isinstance(source.tokenizer.prompt_format, ChatML):
+        raise ModelFormatError(
+            tr("error.export.gguf", reason=tr("error.export.no_chatml")),
+            tr("error.export.gguf_hint"),
+        )
     prompts = [text_prompt(source.tokenizer)]
     tell("convert", None)
     vocabulary = gguf_vocabulary(source.hf_tokenizer, source.model.config.vocab_size)

@@ -22,7 +22,6 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
 
-from yuren_core.chatml import IMG_PATCH
 from yuren_core.paths import atomic_directory, storing
 from yuren_train.models.export.clip_pixels import image_processor, probe_picture
 from yuren_train.models.export.clip_tower import clip_config, clip_weights
@@ -137,7 +136,7 @@ def _processor(source: Source) -> LlavaProcessor:
         patch_size=config.patch_size,
         vision_feature_select_strategy="default",
         chat_template=tokenizer.chat_template,
-        image_token=IMG_PATCH,
+        image_token=source.tokenizer.prompt_format.picture[1],
         num_additional_image_tokens=1,  # the class token, which "default" takes off again
     )
 
@@ -148,12 +147,13 @@ def _llava(source: Source) -> LlavaForConditionalGeneration:
     cast(model, source.dtype)
     cast(tower, source.dtype)
     projector = two_layers(model.model.mm_projector)
+    patch = source.tokenizer.prompt_format.picture[1]
     text = source.text_config()
     text.dtype = source.dtype
     config = LlavaConfig(
         vision_config=clip_config(tower),
         text_config=text,
-        image_token_index=source.tokenizer.control_id(IMG_PATCH),
+        image_token_index=source.tokenizer.control_id(patch),
         image_seq_length=tower.num_patches,
         projector_hidden_act=projector.activation,
         vision_feature_select_strategy="default",

@@ -41,24 +41,51 @@ class TwoLayers:
         }
 
 
+def stock_layers(projector: nn.Module) -> tuple[nn.Linear, nn.Linear] | None:
+    """The two layers of a projector that is LLaVA's own already."""
+    match list(projector.children()):
+        case [nn.Linear() as first, nn.GELU(), nn.Linear() as second]:
+            return first, second
+    return None
+
+
 def has_room_for_gelu(projector: nn.Linear) -> bool:
     """Whether the stock form with a GELU can hold it."""
     return projector.out_features >= 2 * projector.in_features
 
 
 @torch.no_grad()
-def two_layers(projector: nn.Linear) -> TwoLayers:
-    """The two layers, in the dtype of the projector; its own bias is the second's."""
+def two_layers(projector: nn.Module) -> TwoLayers:
+    """The two layers, in the dtype of the projector; a linear one's bias is the second's."""
+    if stock := stock_layers(projector):
+        (first, second) = ((layer.weight, layer.bias) for layer in stock)
+        return TwoLayers("gelu", first, second)
+    assert isinstance(projector, nn.Linear)
     weight, bias = projector.weight, projector.bias  # (D, C), (D,)
     width, features = weight.shape
     nothing = torch.zeros_like(bias)
     if not has_room_for_gelu(projector):
         return TwoLayers("linear", (weight, bias), (_identity(weight, width), nothing))
     one = _identity(weight, features)
-    first, second = weight.new_zeros(width, features), weight.new_zeros(width, width)
-    first[: 2 * features] = torch.cat((one, -one))
-    second[:, : 2 * features] = torch.cat((weight, -weight), dim=1)
-    return TwoLayers("gelu", (first, nothing), (second, bias))
+    inner, outer = weight.new_zeros(width, features), weight.new_zeros(width, width)
+    inner[: 2 * features] = torch.cat((one, -one))
+    outer[:, : 2 * features] = torch.cat((weight, -weight), dim=1)
+    return TwoLayers("gelu", (inner, nothing), (outer, bias))
+
+
+@torch.no_grad()
+def free_layers(projector: nn.Module) -> TwoLayers:
+    """The two layers where the inner width is free: (2C, C) and (D, 2C) of a linear one."""
+    if not isinstance(projector, nn.Linear):
+        return two_layers(projector)
+    weight = projector.weight
+    one = _identity(weight, weight.shape[1])
+    nothing = weight.new_zeros(2 * weight.shape[1])
+    return TwoLayers(
+        "gelu",
+        (torch.cat((one, -one)), nothing),
+        (torch.cat((weight, -weight), dim=1), projector.bias),
+    )
 
 
 def _identity(like: Tensor, size: int) -> Tensor:

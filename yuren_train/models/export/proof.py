@@ -15,7 +15,6 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from yuren_core.chatml import IMG_PATCH, render_message
 from yuren_core.errors import StorageError
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Message, Role, TextPart
@@ -76,8 +75,8 @@ def text_prompt(tokenizer: ChatTokenizer) -> Prompt:
     messages = [
         Message.of(role, text) for text in ORDINARY_TEXT for role in (Role.USER, Role.ASSISTANT)
     ]
-    ids = [i for message in messages for i in tokenizer.encode(render_message(message)).input_ids]
-    return Prompt(tuple(ids))
+    rendered = tokenizer.prompt_format.render(messages)
+    return Prompt(tokenizer.encode([s for part in rendered for s in part]).input_ids)
 
 
 def picture_prompt(source: Source, picture: Image) -> Prompt:
@@ -103,7 +102,8 @@ def our_logits(source: Source, prompts: list[Prompt], dtype: torch.dtype) -> lis
             logits = model(input_ids=input_ids, use_cache=False).logits[0]
         else:
             seer, tower = seeing(source)
-            seer.config.image_token_id = source.tokenizer.control_id(IMG_PATCH)
+            patch = source.tokenizer.prompt_format.picture[1]
+            seer.config.image_token_id = source.tokenizer.control_id(patch)
             features = tower(prompt.pixel_values)
             logits = seer(input_ids, image_features=features, use_cache=False).logits[0]
         expected.append(Expected(prompt, logits.float()))

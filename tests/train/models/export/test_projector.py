@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from yuren_train.models.export.projector import TwoLayers, two_layers
+from yuren_train.models.export.projector import TwoLayers, free_layers, two_layers
 
 
 def applied(layers: TwoLayers, x: Tensor) -> Tensor:
@@ -38,6 +38,21 @@ def test_it_computes_the_same(features: int, width: int, activation: str) -> Non
         (width,),
     ]
     torch.testing.assert_close(applied(layers, x), projector(x), rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("width", [12, 40])
+def test_with_a_free_inner_width_any_goes_into_a_gelu(width: int) -> None:
+    projector, x = made(8, width)
+    layers = free_layers(projector)
+    assert (layers.activation, layers.first[0].shape) == ("gelu", (16, 8))
+    torch.testing.assert_close(applied(layers, x), projector(x), rtol=2e-5, atol=2e-5)
+
+
+def test_llavas_own_two_layers_stay_as_they_are() -> None:
+    first, x = made(8, 12)
+    projector = nn.Sequential(first, nn.GELU(), nn.Linear(12, 12))
+    for layers in (two_layers(projector), free_layers(projector)):
+        torch.testing.assert_close(applied(layers, x), projector(x))
 
 
 def test_in_bf16_it_errs_as_bf16_does() -> None:
