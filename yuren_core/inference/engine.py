@@ -59,10 +59,11 @@ class Engine:
         self._features: OrderedDict[str, Tensor] = OrderedDict()
         tokenizer = loaded.tokenizer
         self._patch_id = tokenizer.patch_id
+        rows = loaded.model.config.vocab_size
         self._forbidden = forbidden_tokens(
-            loaded.model.config.vocab_size,
+            rows,
             tokens=len(tokenizer.tokenizer),
-            ruled_out=tokenizer.control_ids - tokenizer.stop_ids,
+            ruled_out=(i for i in tokenizer.control_ids - tokenizer.stop_ids if i < rows),
         ).to(loaded.precision.device)
 
     @torch.inference_mode()
@@ -101,7 +102,8 @@ class Engine:
         logits = self._prefill(encoded, cached, is_cancelled)
         if logits is not None:
             self._cache.extend(keys[cached:])
-        sampler = Sampler(sampling, forbidden=self._forbidden, prompt_ids=encoded.input_ids)
+        known = [i for i in encoded.input_ids if i < len(self._forbidden)]
+        sampler = Sampler(sampling, forbidden=self._forbidden, prompt_ids=known)
         is_continued = bool(prompt) and prompt[-1].message.role is Role.ASSISTANT
         tail = encoded.input_ids[-_DECODER_TAIL:] if is_continued else ()
         decoder = self.loaded.tokenizer.decode_stream(after=tail)
@@ -190,10 +192,11 @@ class Engine:
         """Embeddings (1, T - cached, D) of the part of the prompt that is not cached."""
         model = self.loaded.model
         input_ids = torch.tensor([prompt.input_ids[cached:]], device=self._device)
-        embeds: Tensor = model.model.embed_tokens(input_ids)
         if self._patch_id is None:
-            return embeds
+            return model.model.embed_tokens(input_ids)  # type: ignore[no-any-return]
         is_patch = input_ids == self._patch_id
+        # LLaVA's own layout has no row for it.
+        embeds: Tensor = model.model.embed_tokens(input_ids.masked_fill(is_patch, 0))
         pictures = int(is_patch.sum()) // self.loaded.tokenizer.image_tokens
         if not pictures:
             return embeds

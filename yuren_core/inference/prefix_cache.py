@@ -26,24 +26,22 @@ def prefix_keys(
 
     Args:
         input_ids: the prompt, of T tokens.
-        images: its pictures, in order; each has the same number of patches in a row.
+        images: its pictures, in order; each has the same number of patches.
         patch_id: id of `<|img_patch|>`; None for a model that cannot see.
 
     Returns:
         T keys.
     """
     keys: list[Key] = []
-    picture, place = -1, 0
-    previous: int | None = None
+    patches = sum(token == patch_id for token in input_ids)
+    each = patches // len(images) if images else 0
+    place = 0
     for token in input_ids:
-        if token != patch_id or not images:
+        if token != patch_id or not each:
             keys.append(token)
         else:
-            if previous != patch_id:
-                picture, place = picture + 1, 0
-            keys.append((images[picture].sha256, place))
+            keys.append((images[place // each].sha256, place % each))
             place += 1
-        previous = token
     return keys
 
 

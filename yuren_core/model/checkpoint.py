@@ -45,16 +45,12 @@ _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How torch's `.bin` files begin, and those of torch before 1.6, which cannot be memory-mapped."""
 
 
-def read_config(directory: Path, known: Mapping[str, Any] = TRAINED) -> LlamaConfig:
-    """The config of a model directory.
-
-    Args:
-        directory: with `config.json`.
-        known: the config classes of what is welcome, by `model_type`.
+def read_json_config(directory: Path) -> dict[str, Any]:
+    """What the config.json of a model directory says, of whatever kind the model is.
 
     Raises:
         ModelNotFoundError: there is no such directory.
-        ModelFormatError: it holds no readable config, or a model of another architecture.
+        ModelFormatError: it holds no readable config.
     """
     path = directory / "config.json"
     if not directory.is_dir():
@@ -72,7 +68,23 @@ def read_config(directory: Path, known: Mapping[str, Any] = TRAINED) -> LlamaCon
             tr("error.checkpoint.unreadable", path=path, reason=error),
             tr("error.checkpoint.copy_again"),
         ) from error
-    model_type = raw.get("model_type") if isinstance(raw, dict) else None
+    return raw if isinstance(raw, dict) else {}
+
+
+def read_config(directory: Path, known: Mapping[str, Any] = TRAINED) -> LlamaConfig:
+    """The config of a model directory.
+
+    Args:
+        directory: with `config.json`.
+        known: the config classes of what is welcome, by `model_type`.
+
+    Raises:
+        ModelNotFoundError: there is no such directory.
+        ModelFormatError: it holds no readable config, or a model of another architecture.
+    """
+    raw = read_json_config(directory)
+    path = directory / "config.json"
+    model_type = raw.get("model_type")
     cls = known.get(model_type) if isinstance(model_type, str) else None
     if cls is None:
         hint = tr("error.checkpoint.model_type_hint", known=", ".join(known))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tokenizers import AddedToken
 from transformers import LlamaConfig, PreTrainedTokenizerBase
 
 from yuren_core.chatml import PLAIN, ChatMLStyle, chat_template
@@ -21,6 +22,26 @@ STYLES_WITHOUT_TEMPLATE: Mapping[str, ChatMLStyle] = {
 }
 """By `model_type`, the ChatML of models whose tokenizer comes without a chat template."""
 
+VICUNA = (
+    "{% set told = messages %}"
+    "{% if messages and messages[0]['role'] == 'system' %}"
+    "{% set told = messages[1:] %}{{ messages[0]['content'][0]['text'] + ' ' }}"
+    "{% else %}{{ 'A chat between a curious human and an artificial intelligence assistant. The "
+    "assistant gives helpful, detailed, and polite answers to the human\\'s questions. ' }}"
+    "{% endif %}"
+    "{% for message in told %}"
+    "{% if message['role'] == 'user' %}{{ 'USER: ' }}"
+    "{% elif message['role'] == 'assistant' %}{{ 'ASSISTANT: ' }}"
+    "{% else %}{{ raise_exception('only the first message may be the system\\'s') }}{% endif %}"
+    "{% for part in message['content'] %}"
+    "{{ '<image>\\n' if part['type'] == 'image' else part['text'] }}"
+    "{% endfor %}"
+    "{{ '</s>' if message['role'] == 'assistant' else ' ' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+"""The prompt of LLaVA-1.5, whose original directories hold no template."""
+
 
 def chatml_style(config: LlamaConfig, tokenizer: PreTrainedTokenizerBase) -> ChatMLStyle:
     """The ChatML that a model was trained on: as its config says, or as is known of its kind."""
@@ -29,6 +50,17 @@ def chatml_style(config: LlamaConfig, tokenizer: PreTrainedTokenizerBase) -> Cha
     if isinstance(config, MultimodalLlamaConfig):
         return ChatMLStyle(config.mm_after_answer, config.mm_pictures_last)
     return PLAIN
+
+
+def llava_format(
+    tokenizer: PreTrainedTokenizerBase, image_token: str, template: str | None
+) -> TemplateFormat:
+    """The tokenizer's own template, or the one given, or Vicuna's; it is given what it lacks."""
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = template or VICUNA
+    if image_token not in tokenizer.get_vocab():
+        tokenizer.add_tokens([AddedToken(image_token, special=True, normalized=False)])
+    return TemplateFormat(tokenizer, image_token=image_token)
 
 
 def prompt_format_of(config: LlamaConfig, tokenizer: PreTrainedTokenizerBase) -> PromptFormat:

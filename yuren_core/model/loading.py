@@ -14,7 +14,6 @@ from pathlib import Path
 
 from transformers import LlamaForCausalLM
 
-from yuren_core.chatml import IMG_PATCH
 from yuren_core.errors import (
     DownloadError,
     ModelFormatError,
@@ -28,7 +27,8 @@ from yuren_core.model.checkpoint import (
     read_config,
 )
 from yuren_core.model.fast_tokenizer import fast_tokenizer
-from yuren_core.model.known_models import prompt_format_of
+from yuren_core.model.known_models import llava_format, prompt_format_of
+from yuren_core.model.llava_files import IMAGE_TOKEN, read_llava
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.open_clip_files import tower_name
 from yuren_core.model.quantization import (
@@ -102,13 +102,15 @@ def load_model(
     adapter = read_adapter(named) if is_adapter(named) else None
     if adapter is not None:
         directory = find_base(adapter, lambda base: find_model(base, tell))
-    config = read_config(directory, TALKED_TO)
+    llava = read_llava(directory) if adapter is None else None
+    config = llava.config if llava else read_config(directory, TALKED_TO)
     tell("tokenizer", None)
     tokenizer = fast_tokenizer(named if (named / "tokenizer_config.json").is_file() else directory)
     tower = None
     if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
         tell("vision_tower", None)
-        tower = load_tower(directory, config, precision).to(precision.device)
+        tower = llava.tower(precision) if llava else load_tower(directory, config, precision)
+        tower = tower.to(precision.device)
         if tower.hidden_size != config.mm_hidden_size:
             raise ModelFormatError(
                 tr(
@@ -122,12 +124,25 @@ def load_model(
     chat_tokenizer = ChatTokenizer(
         tokenizer,
         image_tokens=tower.num_patches if tower else 0,
-        prompt_format=prompt_format_of(config, tokenizer),
+        prompt_format=(
+            llava_format(tokenizer, IMAGE_TOKEN, llava.chat_template)
+            if llava
+            else prompt_format_of(config, tokenizer)
+        ),
         stop_ids=_eos_ids(directory),
     )
     if isinstance(config, MultimodalLlamaConfig) and tower is not None:
-        config.image_token_id = chat_tokenizer.control_id(IMG_PATCH)
-    if adapter is None:
+        config.image_token_id = chat_tokenizer.patch_id
+    if llava is not None:
+        model = load_weights(
+            directory,
+            config,
+            precision,
+            tell,
+            parts=llava.parts,
+            extra_files=llava.extra_files,
+        )
+    elif adapter is None:
         model = load_weights(directory, config, precision, tell)
     else:
         model = load_adapted(

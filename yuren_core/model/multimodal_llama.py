@@ -26,6 +26,7 @@ class MultimodalLlamaConfig(LlamaConfig):
         mm_vision_select_layer: the tower's layer that is read; -2 is the last but one.
         use_mm_proj: whether there is a projector at all.
         image_token_id: id of `<|img_patch|>`, whose embeddings pictures replace.
+        mm_projector_type: "linear", or "mlp2x_gelu" for LLaVA's two layers with a GELU between.
         mm_after_answer: `ChatMLStyle.after_answer` of its training.
         mm_pictures_last: `ChatMLStyle.pictures_last` of its training.
     """
@@ -37,6 +38,7 @@ class MultimodalLlamaConfig(LlamaConfig):
     mm_vision_select_layer: int = -2
     use_mm_proj: bool = True
     image_token_id: int | None = None
+    mm_projector_type: str = "linear"
     mm_after_answer: str = ""
     mm_pictures_last: bool = False
 
@@ -48,7 +50,10 @@ class MultimodalLlamaModel(LlamaModel):
 
     def __init__(self, config: MultimodalLlamaConfig) -> None:
         super().__init__(config)
-        self.mm_projector = nn.Linear(config.mm_hidden_size, config.hidden_size)
+        self.mm_projector: nn.Module = nn.Linear(config.mm_hidden_size, config.hidden_size)
+        if config.mm_projector_type == "mlp2x_gelu":
+            second = nn.Linear(config.hidden_size, config.hidden_size)
+            self.mm_projector = nn.Sequential(self.mm_projector, nn.GELU(), second)
         self.post_init()  # type: ignore[no-untyped-call]
 
 
@@ -65,7 +70,7 @@ class MultimodalLlamaForCausalLM(LlamaForCausalLM):
     def project(self, features: Tensor) -> Tensor:
         """Bring tower features (N, P, C) into the LLM's space (N, P, D), in its dtype."""
         projector = self.model.mm_projector
-        projected: Tensor = projector(features.to(projector.weight.dtype))
+        projected: Tensor = projector(features.to(next(projector.parameters()).dtype))
         return projected
 
     def forward(
@@ -92,9 +97,10 @@ class MultimodalLlamaForCausalLM(LlamaForCausalLM):
         if image_features is not None:
             if input_ids is None:
                 raise ValueError("image_features need input_ids")
+            is_patch = input_ids == self.config.image_token_id
             inputs_embeds = merge_image_features(
-                self.model.embed_tokens(input_ids),
-                input_ids == self.config.image_token_id,
+                self.model.embed_tokens(input_ids.masked_fill(is_patch, 0)),
+                is_patch,
                 self.project(image_features),
             )
             input_ids = None

@@ -21,10 +21,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from yuren_core.chatml import ControlSegment, Segment, TextSegment
-from yuren_core.errors import ModelFormatError
+from yuren_core.chatml import ControlSegment, ImageSegment, Segment, TextSegment
+from yuren_core.errors import ModelFormatError, NoVisionTowerError
 from yuren_core.i18n import tr
-from yuren_core.messages import Message, Role
+from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.model.prompt_format import PromptFormat
 
 _SPACE = "\u2003"  # white space that no template writes
@@ -36,24 +36,30 @@ _Turn = tuple[Role, tuple[int, ...]]
 
 
 class TemplateFormat(PromptFormat):
-    """The chat template of a tokenizer, for text alone.
+    """The chat template of a tokenizer.
 
     Args:
         tokenizer: with `chat_template`.
+        image_token: what the template writes for a picture; "" for text alone, whose messages
+            are told to the template as strings.
     """
 
-    picture = ("", "", "")
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, image_token: str = "") -> None:
         self._tokenizer = tokenizer
+        self._image_token = image_token
+        self.picture = ("", image_token, "")
+        bos = tokenizer.bos_token
+        # Processors of pictures let the tokenizer put it first; for text the template does.
+        begins = tokenizer("")["input_ids"][:1] if image_token else []
+        self._bos = str(bos) if bos and begins == [tokenizer.bos_token_id] else ""
         added = list(tokenizer.added_tokens_decoder.values())
         names = sorted((token.content for token in added), key=len, reverse=True)
         self._added = re.compile("|".join(map(re.escape, names)) or "(?!)")
         self._controls = tuple(token.content for token in added if token.special)
 
     def needed(self, *, sees: bool) -> tuple[str, ...]:
-        """None: whatever the template writes, the tokenizer reads."""
-        return ()
+        """None for text: whatever the template writes, the tokenizer reads."""
+        return (self._image_token,) if sees else ()
 
     def control_tokens(self) -> tuple[str, ...]:
         """Every token that the tokenizer calls special."""
@@ -78,7 +84,7 @@ class TemplateFormat(PromptFormat):
         reason = ""
         for turns in _ways(messages):
             told = [
-                {"role": role.value, "content": _BETWEEN.join(map(_mark, places))}
+                {"role": role.value, "content": self._content(messages, places)}
                 for role, places in turns
             ]
             try:
@@ -86,14 +92,44 @@ class TemplateFormat(PromptFormat):
             except Exception as error:  # noqa: BLE001 - a template may raise whatever it likes
                 reason = " ".join(str(error).split())
                 continue
-            if [int(match[2]) for match in _MARK.finditer(said)] == list(range(len(messages))):
-                return self._cut(said, messages, resume)
+            images = [image for message in messages for image in message.images]
+            are_all = not self._image_token or said.count(self._image_token) == len(images)
+            marks = [int(match[2]) for match in _MARK.finditer(said)]
+            if are_all and marks == list(range(len(messages))):
+                return self._with_pictures(self._cut(said, messages, resume), images)
             reason = reason or tr("error.template.left_out")
         raise ModelFormatError(
             tr("error.template.refused", reason=reason), tr("error.template.refused_hint")
         )
 
-    def _rendered(self, turns: list[dict[str, str]], *, opening: bool) -> str:
+    def _content(self, messages: Sequence[Message], places: Sequence[int]) -> Any:
+        text = _BETWEEN.join(map(_mark, places))
+        images = sum(len(messages[place].images) for place in places)
+        if images and not self._image_token:
+            raise NoVisionTowerError(tr("error.prompt.blind"), tr("error.prompt.blind_hint"))
+        if not self._image_token:
+            return text
+        return [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
+
+    def _with_pictures(
+        self, parts: list[list[Segment]], images: Sequence[ImagePart]
+    ) -> list[list[Segment]]:
+        """The parts with pictures in the places of the image token, and what stands first."""
+        left = iter(images)
+        seen = [
+            [ImageSegment(next(left)) if segment == self._image else segment for segment in part]
+            for part in parts
+        ]
+        bos = ControlSegment(self._bos)
+        if self._bos and seen[0][:1] != [bos]:
+            seen[0].insert(0, bos)
+        return seen
+
+    @property
+    def _image(self) -> ControlSegment:
+        return ControlSegment(self._image_token)
+
+    def _rendered(self, turns: list[dict[str, Any]], *, opening: bool) -> str:
         template: Any = self._tokenizer.apply_chat_template
         return str(template(turns, tokenize=False, add_generation_prompt=opening))
 

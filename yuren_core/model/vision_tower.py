@@ -117,6 +117,33 @@ class VisionTower(nn.Module):
         config, file = fetch(ref)
         return cls(build_visual(config, read_weights(file, dtype), ref), config, select_layer)
 
+    @classmethod
+    def from_clip(
+        cls,
+        ref: str,
+        select_layer: int = -2,
+        *,
+        dtype: torch.dtype = torch.float32,
+        pads: bool = False,
+    ) -> Self:
+        """Read a `CLIPVisionModel` of transformers.
+
+        Args:
+            ref: a directory, or ORG/NAME of the hub.
+            select_layer: as for the class.
+            dtype: of the weights in memory.
+            pads: make pictures square with the mean colour; they are cropped otherwise.
+
+        Raises:
+            DownloadError: the network failed, or the hub has no such model.
+            ModelFormatError, DamagedCheckpointError, UnsafeCheckpointError: what lies there is
+                no such tower.
+        """
+        from yuren_core.model.clip_files import read_clip
+
+        config, weights = read_clip(ref, dtype, pads=pads)
+        return cls(build_visual(config, weights, ref), config, select_layer)
+
     @property
     def config(self) -> dict[str, Any]:
         """A copy of `model_cfg` and `preprocess_cfg`."""

@@ -8,7 +8,7 @@ quantized on the way: at no time is there more than the finished model and one t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -56,6 +56,7 @@ def load_weights(
     progress: Progress = tell_nobody,
     change: Change = as_it_is,
     parts: Parts = as_stored,
+    extra_files: Sequence[Path] = (),
 ) -> LlamaForCausalLM:
     """The model of a directory, frozen, without tokenizer and tower.
 
@@ -66,6 +67,7 @@ def load_weights(
         progress: told how it goes.
         change: what becomes of a tensor of the model, by its name, before it is cast.
         parts: what a tensor of the file is to the model, where its files have other names.
+        extra_files: more weight files; what they hold again is the same.
 
     Raises:
         ModelFormatError, DamagedCheckpointError, UnsafeCheckpointError: as their docstrings say.
@@ -73,14 +75,15 @@ def load_weights(
     config.dtype = precision.dtype
     with torch.device("meta"):
         model = empty_model(config)
-    skip = ("mm_projector",) if precision.scheme == "int8" else ("mm_projector", "lm_head")
+    projector = ("mm_projector", "mm_projector.0", "mm_projector.2")
+    skip = projector if precision.scheme == "int8" else (*projector, "lm_head")
     replace_linears(model, precision, skip=skip)
     expected = {
         name
         for name in model.state_dict()
         if not name.endswith((".scale",)) and not (config.tie_word_embeddings and _is_head(name))
     }
-    files = weight_files(directory)
+    files = [*weight_files(directory), *extra_files]
     total = sum(file.stat().st_size for file in files)
     done = 0
     for file in files:
