@@ -30,6 +30,9 @@ async def test_a_question_is_edited_and_sent_again_as_a_branch(tmp_path: Path) -
         await one_exchange(chat, "k", "s")
         assert editor(chat).text == "one"
         assert "sent again" in chat.screen_text()
+        assert "Enter sends again · Ctrl+J new line · Esc later · Ctrl+R" in chat.screen_text()
+        assert "Enter done" not in chat.screen_text()
+        await chat.until(lambda: "⏎ Send again" in chat.screen_text().splitlines()[-1])
         await chat.pilot.press("!", "ctrl+j", "2")
         await chat.press("enter")
         await chat.until(lambda: chat.session.turns[0].sibling_count == 2)
@@ -44,6 +47,7 @@ async def test_a_question_is_edited_and_sent_again_as_a_branch(tmp_path: Path) -
 async def test_an_answer_is_edited_in_place_and_nothing_is_asked(tmp_path: Path) -> None:
     async with running(tmp_path / "log", "--answer", "Yes.") as chat:
         await one_exchange(chat, "e")
+        assert "Enter done" in chat.screen_text()
         editor(chat).text = "No."
         await chat.press("enter")
         assert chat.turns == ["one", "No."]

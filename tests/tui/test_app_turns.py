@@ -220,6 +220,39 @@ async def test_the_menu_names_all_acts_and_their_keys_act_in_it(
         assert copied == [CODE]
 
 
+@pytest.mark.parametrize("key", ["left", "h", "right", "l", "r", "d"])
+async def test_what_waits_for_an_answer_s_end_says_so(tmp_path: Path, key: str) -> None:
+    options = ("--answer", "word " * 2000, "--token-delay", "0.05")
+    async with running(tmp_path / "log", *options) as chat:
+        await chat.open()
+        await chat.ask("one", wait=False)
+        await chat.until(lambda: chat.session.turns and chat.session.turns[-1].text)
+        await chat.press("escape")
+        await chat.idle()
+        await chat.press("alt+up", "r")
+        await chat.until(lambda: chat.session.is_answering and chat.session.turns[-1].text)
+        before = [turn.id for turn in chat.session.turns]
+        await chat.press(key)
+        await chat.until(lambda: any("still being written" in toast for toast in chat.toasts))
+        assert [turn.id for turn in chat.session.turns] == before
+        assert isinstance(chat.app.focused, TurnList)
+        await chat.press("escape")
+        await chat.idle()
+
+
+async def test_a_quotation_is_sent_with_the_blank_line_after_it(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--answer", "Yes.\n\nNo.") as chat:
+        await chat.open()
+        await chat.ask("one")
+        await chat.press("alt+up", "q")
+        await chat.until(lambda: chat.app.focused is chat.chat.prompt)
+        await chat.pilot.press(*"Why?")
+        await chat.press("enter")
+        await chat.until(lambda: len(chat.session.turns) == 4)
+        await chat.idle()
+        assert chat.turns[2] == "> Yes.\n>\n> No.\n\nWhy?"
+
+
 async def test_while_an_answer_is_written_nothing_changes_the_path(tmp_path: Path) -> None:
     options = ("--answer", "word " * 100, "--token-delay", "0.05")
     async with running(tmp_path / "log", *options) as chat:

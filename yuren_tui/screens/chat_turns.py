@@ -88,11 +88,12 @@ class TurnsScreen(AnswersScreen):
             self.complain(error)
 
     async def _act(self, act: Act, view: TurnView) -> None:
+        if act not in ("copy", "code", "quote"):
+            self._require_rest()
         match act:
             case "previous" | "next":
                 await self.swipe(view.id, -1 if act == "previous" else 1)
             case "retry" | "continue":
-                self._require_rest()
                 ask = self._session.retry if act == "retry" else self._session.resume
                 self.answer(ask(view.id))
             case "edit" | "resend":

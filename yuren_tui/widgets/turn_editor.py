@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The editor in a message: Enter is done, Esc leaves it for later with every word kept."""
+"""The editor in a message: Enter is done or sends, Esc leaves it for later with every word kept."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class TurnEditor(EditArea):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("enter", "done", "editor.done", show=True, priority=True),
+        bind("enter", "send", "editor.send", show=True, priority=True),
         bind("ctrl+j,shift+enter", "newline", "editor.newline", show=True, priority=True),
         bind("escape", "leave", "editor.leave", show=True, priority=True),
         bind("ctrl+r", "revert", "editor.revert", show=True, priority=True),
@@ -53,8 +54,16 @@ class TurnEditor(EditArea):
 
     def on_mount(self) -> None:
         self.border_title = Content(tr("turns.editing_resend" if self._sends else "turns.editing"))
-        self.border_subtitle = Content(tr("turns.editing_keys"))
+        keys = "turns.resending_keys" if self._sends else "turns.editing_keys"
+        self.border_subtitle = Content(tr(keys))
         self.move_cursor(self.document.end)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._sends is (action == "send") if action in ("done", "send") else True
+
+    def action_send(self) -> None:
+        """Ask the model anew."""
+        self.action_done()
 
     def action_done(self) -> None:
         """Use the words."""

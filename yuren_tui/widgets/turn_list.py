@@ -37,6 +37,11 @@ ACT_BINDINGS: list[BindingType] = [
 ]
 
 
+_CHANGES_PATH: tuple[Act, ...] = (
+    *("previous", "next", "resend", "edit", "retry", "continue", "pin", "delete"),
+)
+
+
 class TurnList(TurnWindow, inherit_bindings=False):
     """The scrolling part of the transcript, with its current message."""
 
@@ -81,6 +86,9 @@ class TurnList(TurnWindow, inherit_bindings=False):
             event.stop()
             self._is_left = True
             self.post_message(self.LeaveWanted(event.character))
+        elif act := self._waits_for_answer(event.key):
+            event.stop()
+            self.action_want(act)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -179,6 +187,19 @@ class TurnList(TurnWindow, inherit_bindings=False):
     def _is_bound(self, key: str) -> bool:
         """Whether a key is a command here, be it one that cannot act now."""
         return any(key in bindings.key_to_bindings for _, bindings in self.screen._binding_chain)
+
+    def _waits_for_answer(self, key: str) -> Act | None:
+        """What a key would do were no answer being written: the screen says why it is not done."""
+        view = self.current_view
+        if self._is_left or view is None or self.views[-1].ending is not None:
+            return None
+        for node, bindings in self.screen._binding_chain:
+            names = [] if node is not self else bindings.key_to_bindings.get(key, [])
+            for name in (str(binding.id).removeprefix("turns.") for binding in names):
+                act = next((one for one in _CHANGES_PATH if one == name), None)
+                if act is not None and (view.count > 1 or act not in ("previous", "next")):
+                    return act
+        return None
 
     def _region_of(self, message: Widget) -> _Lines:
         top = self._column.virtual_region.y + message.virtual_region.y
