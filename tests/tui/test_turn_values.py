@@ -13,6 +13,7 @@ from yuren_tui.screens.tree_rows import row_content, tree_rows
 from yuren_tui.screens.turn_views import turn_view
 from yuren_tui.session import Turn
 from yuren_tui.store import Store
+from yuren_tui.widgets.markdown import plain_words
 
 
 def test_a_question_can_be_sent_again_and_an_answer_written_on() -> None:
@@ -85,7 +86,7 @@ def test_the_shown_path_runs_straight_down_and_branches_stand_beside_it(tmp_path
         assert all(line.cell_length <= 40 and "\n" not in line.plain for line in lines)
 
 
-def test_a_line_of_the_tree_has_the_marks_of_what_was_typed_but_not_of_an_answer(
+def test_a_line_of_the_tree_has_the_marks_of_what_was_typed_and_those_of_an_answer_s_lists(
     tmp_path: Path,
 ) -> None:
     text = "# 题目\n\n- **重点。**后文 `x`\n"
@@ -96,9 +97,23 @@ def test_a_line_of_the_tree_has_the_marks_of_what_was_typed_but_not_of_an_answer
         rows = tree_rows(store.messages.tree(chat.id), [])
     assert [row.words for row in rows] == [
         "# 题目 - **重点。**后文 `x`",
-        "题目 重点。后文 x",
+        "题目 • 重点。后文 x",
         "***",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Two:\n\n1. **first**\n2. second\n   - inner", "Two: 1. first 2. second • inner"),
+        ("3) third", "3) third"),
+        ("a plain line\nand another, 3.5 high - so", "a plain line and another, 3.5 high - so"),
+        ("Title\n=====\nA &amp; B", "Title A & B"),
+        ("1. 1.", "1. 1."),
+    ],
+)
+def test_words_of_an_answer_keep_the_marks_of_lists(text: str, words: str) -> None:
+    assert plain_words(text) == words
 
 
 def test_a_chat_deeper_than_pythons_stack_is_drawn(tmp_path: Path) -> None:

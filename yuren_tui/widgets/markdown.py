@@ -7,9 +7,10 @@ Only what is safe to show is given in (`yuren_tui.sanitize`). Links are not open
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 
 from markdown_it import MarkdownIt
 from mdit_py_cjk_friendly import cjk_friendly
@@ -28,12 +29,18 @@ def parser() -> MarkdownIt:
 
 
 _reader = cache(parser)
+_MARKED = re.compile(r"[*_`#>\[\]~|<&\\=]|^\s*(?:[-+]|\d+[.)])", re.MULTILINE)
 
 
+@lru_cache(maxsize=4096)
 def plain_words(text: str) -> str:
-    """The words of a Markdown text on one line, without its marks."""
+    """The words of a Markdown text on one line, without its marks but for those of lists."""
+    if not _MARKED.search(text):
+        return " ".join(text.split())
     pieces: list[str] = []
     for token in _reader().parse(text):
+        if token.type == "list_item_open":
+            pieces.append(f"{token.info}{token.markup} " if token.info else "• ")
         for part in token.children or [token]:
             is_break = part.type in ("softbreak", "hardbreak")
             pieces.append(" " if is_break else part.content)
