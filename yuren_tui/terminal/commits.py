@@ -88,7 +88,9 @@ def _wrapped(
         held = filter_of(self)
         if held.filter.is_holding and time.monotonic() - held.since > _HELD_LONGEST_S:
             yield from feed(self, held.filter.flush())
-        yield from tick(self)
+        for event in tick(self):
+            held.filter.settle()
+            yield event
 
     return filtered_feed, filtered_tick
 

@@ -7,6 +7,9 @@ characters, about five Chinese ones, and takes it for keys. Here such a sequence
 short ones, so that the parser sees nothing that it does not know. Text that is committed by Enter,
 Tab or Backspace keeps no such key, which would send the message.
 
+No input method commits text with Alt: an ESC before a Chinese, Japanese or Korean character is the
+key, pressed just before. Textual's parser takes both for Alt and the character, and it is lost.
+
 While somebody waits for what the terminal answers to a question, its answers are taken out of the
 stream; Textual would type them into the prompt. Knows no textual.
 """
@@ -23,6 +26,10 @@ _TEXT = re.compile(r"\x1b\[(\d*)(?::[\d:]*)?;([\d:]*);([\d:]+)u")
 _REPLY = re.compile(r"\x1b\[\?[\d;]+c|\x1b\[6;\d+;\d+t|\x1b_G[^\x1b]*\x1b\\")
 _OPEN = re.compile(r"\x1b\[[\d:;]*\Z")
 _OPEN_REPLY = re.compile(r"\x1b(?:\[\??[\d:;]*|_[^\x1b]{0,256}\x1b?)?\Z")
+_ESCAPED = re.compile(
+    "\x1b(?=[\u2010-\u2027\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff])"
+)
+_ESCAPE = "\x1b[27u"
 _MOST_HELD = 1 << 20  # characters; no commit is as long
 _KEYS_WITHOUT_TEXT = ("9", "13", "27", "127")  # tab, enter, escape, backspace
 
@@ -52,6 +59,8 @@ class InputFilter:
 
     def feed(self, data: str) -> str:
         """What the parser is to see of the next characters."""
+        if not data:
+            return ""
         lead = "\x1b" if self._has_escaped else ""
         text = f"{lead}{self._held}{data}"
         waiting = self._is_waiting()
@@ -59,6 +68,7 @@ class InputFilter:
             if waiting:
                 text = _REPLY.sub(self._taken, text)
             text = _TEXT.sub(_cut, text)
+            text = _ESCAPED.sub(_ESCAPE, text)
         open_ = (_OPEN_REPLY if waiting else _OPEN).search(text)
         end = open_.start() if open_ and len(text) - open_.start() < _MOST_HELD else len(text)
         passed, self._held = text[:end], text[end:]
@@ -69,6 +79,10 @@ class InputFilter:
             return ""
         self._has_escaped = passed.endswith("\x1b")
         return passed
+
+    def settle(self) -> None:
+        """The parser has waited long enough, and taken an ESC for the key."""
+        self._has_escaped = False
 
     def flush(self) -> str:
         """What was kept back, where its end does not come."""
