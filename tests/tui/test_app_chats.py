@@ -57,6 +57,15 @@ async def typed(chat: Driven, text: str) -> None:
     await chat.pilot.press("enter")
 
 
+async def test_the_footer_begins_with_what_one_needs_most(chat: Driven) -> None:
+    def footer() -> str:
+        return chat.screen_text().splitlines()[-1].strip()
+
+    await chat.until(lambda: footer().startswith("⏎ Open esc Close f2 Rename ^d Delete ^x Export"))
+    await chat.pilot.press("ctrl+d")
+    await chat.until(lambda: "^d Delete ^z Undelete" in footer())
+
+
 async def test_the_newest_comes_first_with_time_model_and_size(chat: Driven) -> None:
     assert rows(chat) == list(reversed(TITLES))
     text = chat.screen_text()

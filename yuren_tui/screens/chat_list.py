@@ -14,10 +14,10 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
@@ -28,11 +28,16 @@ from yuren_tui.screens.chat_files import ChatFiles
 from yuren_tui.screens.chat_list_rows import chat_row
 from yuren_tui.store import ChatHit, ChatSummary, Store
 from yuren_tui.widgets.choices import Choices
+from yuren_tui.widgets.key_footer import KeyFooter
 from yuren_tui.widgets.safe_input import SafeInput
 
 _REST_S = 0.08  # how long nothing must be typed before it is searched for
 _PAGE = 50
 _WIDEST = 110  # cells of the panel
+_IN_ORDER = (
+    *("chats.open", "modal.close", "chats.rename", "chats.delete", "chats.undo", "chats.export"),
+    *("chats.import", "chats.archive", "chats.show_archived"),
+)
 Chosen = tuple[int, int | None]
 """A chat, and a message of it to go to."""
 
@@ -85,7 +90,16 @@ class ChatList(ChatFiles[Chosen | None]):
             )
             yield Choices(id="choices")
             yield Static("", id="empty")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyFooter(show_command_palette=False, compact=True)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """As of any panel, in the order of need: the field's come first else, wherever they are
+        ours."""
+        last = len(_IN_ORDER)
+        places = {name: place for place, name in enumerate(_IN_ORDER)}
+        active = super().active_bindings.items()
+        return dict(sorted(active, key=lambda one: places.get(str(one[1].binding.id), last)))
 
     def on_mount(self) -> None:
         self.query_one("#query").focus()

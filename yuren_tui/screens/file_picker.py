@@ -109,6 +109,7 @@ class FilePicker(TranslatedModal[list[Path] | str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="panel") as panel:
             panel.border_title = tr("picker.title")
+            panel.border_subtitle = tr("picker.upwards_hint")
             yield SafeInput(placeholder=tr("picker.placeholder"), id="path", compact=True)
             with Horizontal(id="browse"):
                 yield PictureTree(self._start, id="tree")
@@ -146,7 +147,9 @@ class FilePicker(TranslatedModal[list[Path] | str | None]):
         event.stop()
         count = len(self.query_one(PictureTree).marked)
         panel = self.query_one("#panel")
-        panel.border_subtitle = tr("picker.marked", count=count) if count else ""
+        panel.border_subtitle = (
+            tr("picker.marked", count=count) if count else tr("picker.upwards_hint")
+        )
 
     @on(DirectoryTree.NodeHighlighted)
     def _highlighted(self, event: DirectoryTree.NodeHighlighted[DirEntry]) -> None:
