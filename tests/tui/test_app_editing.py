@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tests.tui.chat_app import Driven, running
+from tests.tui.chat_app import Driven, running, scripted
 from yuren_core.i18n import tr
 from yuren_tui.session import Session
 from yuren_tui.store import Store
@@ -105,6 +105,22 @@ async def test_an_edit_survives_the_chat_s_end(tmp_path: Path) -> None:
         await chat.open()
         assert "✎ unfinished edit" in chat.screen_text()
         await chat.press("alt+up", "k", "s")
+        await chat.until(lambda: chat.chat.query(TurnEditor))
+        assert editor(chat).text == "one more"
+
+
+async def test_an_edit_that_is_not_answered_is_there_to_go_on_with(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", "--echo") as chat:
+        await one_exchange(chat, "k", "s")
+        chat.chat.prompt.text = "a draft"
+        chat.session.link.client = scripted(tmp_path / "log", "--fail-generate", "too long")
+        await chat.pilot.press(*" more")
+        await chat.press("enter")
+        await chat.until(lambda: "too long" in chat.toasts)
+        await chat.until(lambda: "unfinished edit" in chat.screen_text())
+        assert chat.turns == ["one", "one"]
+        assert (chat.chat.prompt.text, chat.session.chat.draft.text) == ("a draft", "a draft")
+        await chat.press("s")
         await chat.until(lambda: chat.chat.query(TurnEditor))
         assert editor(chat).text == "one more"
 

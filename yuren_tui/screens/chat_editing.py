@@ -79,7 +79,7 @@ class EditingScreen(TurnsScreen):
                 self._session.check_sendable(event.text, turn.images)
             await self._end_edit(event.turn_id, None)
             if event.sends:
-                self.answer(self._session.edit(turn.id, event.text))
+                self._ask_otherwise(turn.id, event.text)
                 return
             place = self._session.turns.index(turn)
             self._session.chat.edit_in_place(turn.id, event.text)
@@ -89,6 +89,20 @@ class EditingScreen(TurnsScreen):
             self.show_status()
         except YurenError as error:
             self.complain(error)
+
+    @work(group="answer")
+    async def _ask_otherwise(self, turn_id: int, text: str) -> None:
+        """Ask with other words; where not a word is answered they are an edit to go on with."""
+        stands = False
+        try:
+            stands = await self.show_answer(self._session.edit(turn_id, text))
+        except YurenError as error:
+            self.complain(error)
+        if not stands:
+            self._keep(turn_id, text)
+            self.save_draft()  # the session takes what was asked for the draft
+            await self.show_turns()
+        self.show_status()
 
     @on(TurnEditor.Left)
     @work(group="act")
@@ -100,6 +114,9 @@ class EditingScreen(TurnsScreen):
             self.complain(error)
 
     # ------------------------------------------------------------ keeping
+
+    def save_draft(self) -> None:
+        """Put what is unsent into the store; `chat_memory` does."""
 
     def save_edit(self) -> None:
         """Put what is being edited into the store now."""
