@@ -94,6 +94,7 @@ def test_an_answer_that_was_drawn_again_was_told_what_was_in_use_then(
 
 def test_markdown_shows_a_change_where_it_happened(store: Store, tmp_path: Path) -> None:
     chat_id = told_twice(store)
+    later()
     store.chats.update(chat_id, system_prompt="")
     later()
     exchange(store, chat_id, "q3", "a3")
