@@ -238,6 +238,7 @@ async def test_what_waits_for_an_answer_s_end_says_so(tmp_path: Path, key: str) 
         assert isinstance(chat.app.focused, TurnList)
         await chat.press("escape")
         await chat.idle()
+        assert chat.toasts == []
 
 
 async def test_a_quotation_is_sent_with_the_blank_line_after_it(tmp_path: Path) -> None:

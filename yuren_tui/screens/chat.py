@@ -22,7 +22,7 @@ from yuren_core.messages import ImagePart
 from yuren_tui.attaching import read_pictures
 from yuren_tui.bindings import bind
 from yuren_tui.garbage import IdleCollector
-from yuren_tui.notices import rack_of
+from yuren_tui.notices import drop_notices, rack_of
 from yuren_tui.screens.chat_settings import FollowingScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.widgets.key_footer import KeyFooter
@@ -127,6 +127,7 @@ class ChatScreen(FollowingScreen):
 
     async def action_stop(self) -> None:
         """Stop the answer; what is there stands, and the keys go where they went."""
+        drop_notices(self)
         await self._session.stop()
 
     @work(group="open", exclusive=True)
