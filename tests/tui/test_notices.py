@@ -111,7 +111,10 @@ async def test_a_notice_that_could_be_read_makes_room(
         assert "first" not in chat.screen_text()
 
 
-async def test_a_notice_goes_with_what_it_is_about(tmp_path: Path) -> None:
+async def test_a_notice_goes_with_what_it_is_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yuren_tui.screens.base.TOGETHER_S", 0.0)
     async with shown(tmp_path / "log", "--echo") as chat:
         await chat.ask("one")
         await chat.press("alt+up", "d")
