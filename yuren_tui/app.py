@@ -20,6 +20,7 @@ from textual import work
 from textual._context import active_message_pump
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
@@ -32,6 +33,7 @@ from yuren_tui.screens.base import Guarded
 from yuren_tui.screens.chat import ChatScreen
 from yuren_tui.session import ModelChoice, Session
 from yuren_tui.terminal import wrapping
+from yuren_tui.terminal.lasting_output import lasting
 from yuren_tui.themes import CONTRAST, DARK, LIGHT, THEMES
 
 if TYPE_CHECKING:
@@ -105,6 +107,9 @@ class ChatApp(Guarded, KeysInOrder, BriefNotices, inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         return self._chat
+
+    def get_driver_class(self) -> type[Driver]:
+        return lasting(super().get_driver_class())
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         chat = self._chat

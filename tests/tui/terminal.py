@@ -109,6 +109,12 @@ class Terminal:
         """Send a signal to `yuren-chat` alone."""
         os.kill(self.pid, number)
 
+    def hang_up(self) -> None:
+        """Close the terminal's window."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, self._process.child_fd)  # whose number pexpect closes once more
+        os.close(nowhere)
+
     def end(self, seconds: float = 10.0) -> int:
         """Wait for the end; returns the exit code."""
         end = time.monotonic() + seconds

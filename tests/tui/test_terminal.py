@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,6 +93,19 @@ def test_a_signal_gives_the_terminal_back_and_ends_the_model(open_chat: Open, nu
     terminal.signal(number)
     assert terminal.end() == 128 + number
     assert_left_clean(terminal)
+    assert wait_until_gone(child)
+
+
+def test_a_terminal_that_is_gone_holds_nobody_back(open_chat: Open) -> None:
+    script = ("--answer", "word " * 600, "--token-delay", "0.01")
+    terminal = open_chat(script=script, within="trap '' HUP; exec {command}")  # as under nohup
+    child = terminal.model_pid
+    terminal.enter("count")
+    terminal.wait_for("word word")
+    terminal.hang_up()
+    time.sleep(2)  # what it draws meanwhile finds no terminal, many times
+    terminal.signal(signal.SIGTERM)
+    assert wait_until_gone(terminal.pid)
     assert wait_until_gone(child)
 
 
