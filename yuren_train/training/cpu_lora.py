@@ -75,17 +75,17 @@ class CpuLoraLinear(lora.Linear):
         return super().forward(x, *args, **kwargs) if output is None else output
 
 
-class CpuLoraLinear4bit(lora.Linear4bit):  # type: ignore[misc, unused-ignore]
-    """Beside weights in 4 bits."""
-
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """(..., in) to (..., out), as PEFT's."""
-        output = None if args or kwargs else _forward(self, x)
-        return super().forward(x, *args, **kwargs) if output is None else output
-
-
-FORMS: dict[type[nn.Module], type[nn.Module]] = {
-    lora.Linear: CpuLoraLinear,
-    lora.Linear4bit: CpuLoraLinear4bit,
-}
+FORMS: dict[type[nn.Module], type[nn.Module]] = {lora.Linear: CpuLoraLinear}
 """PEFT's layers, and the form of each."""
+
+if hasattr(lora, "Linear4bit"):  # only where bitsandbytes is installed
+
+    class CpuLoraLinear4bit(lora.Linear4bit):  # type: ignore[misc, unused-ignore]
+        """Beside weights in 4 bits."""
+
+        def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            """(..., in) to (..., out), as PEFT's."""
+            output = None if args or kwargs else _forward(self, x)
+            return super().forward(x, *args, **kwargs) if output is None else output
+
+    FORMS[lora.Linear4bit] = CpuLoraLinear4bit
