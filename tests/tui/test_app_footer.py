@@ -40,7 +40,7 @@ async def assert_whole(chat: Driven, language: str) -> None:
 async def test_f1_is_shown_wherever_the_keys_go(tmp_path: Path, width: int, language: str) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "cat.png")
     use_language(language)
-    options = ("--answer", "word " * 20, "--token-delay", "0.02")
+    options = ("--answer", "word " * 40, "--token-delay", "0.05")
     try:
         async with running(tmp_path / "log", *options, size=(width, 24)) as chat:
             await chat.open()
