@@ -22,9 +22,8 @@ from yuren_core.i18n import tr
 from yuren_core.images import image_part
 from yuren_core.messages import ImagePart, Part, TextPart
 from yuren_core.paths import atomic_write
+from yuren_core.training_format import IMAGE_TAG
 from yuren_train.data.faults import Wrong, shortened
-
-IMAGE_TAG = "<image>"
 
 _DATA_URL = "data:"
 

@@ -20,21 +20,12 @@ from typing import Any
 
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Message, Part, Role, TextPart
+from yuren_core.training_format import COMMENT, IMAGE_TAG, ROLES, SHAPES
 from yuren_train.data.faults import Fault, Place, Wrong, shortened
-from yuren_train.data.pictures import IMAGE_TAG, parts_around, picture_of
+from yuren_train.data.pictures import parts_around, picture_of
 
 __all__ = ["Fault", "Place", "Row", "parse_row"]
 
-COMMENT = "__comment__"
-
-_ROLES = {
-    "system": Role.SYSTEM,
-    "human": Role.USER,
-    "user": Role.USER,
-    "gpt": Role.ASSISTANT,
-    "assistant": Role.ASSISTANT,
-}
-_SHAPES = (("conversations", "from", "value"), ("messages", "role", "content"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -75,7 +66,7 @@ def _present(raw: Mapping[object, object]) -> list[object]:
 def _messages(raw: object, base: Path) -> tuple[Message, ...]:
     if not isinstance(raw, Mapping):
         raise Wrong("not_object", shortened(raw))
-    shape = next((shape for shape in _SHAPES if raw.get(shape[0]) is not None), None)
+    shape = next((shape for shape in SHAPES if raw.get(shape[0]) is not None), None)
     if shape is None:
         raise Wrong("no_conversation", shortened(", ".join(map(str, raw))))
     key, role_key, text_key = shape
@@ -88,7 +79,7 @@ def _messages(raw: object, base: Path) -> tuple[Message, ...]:
     for number, turn in enumerate(turns, start=1):
         if not isinstance(turn, Mapping):
             raise Wrong("not_turns", shortened(turn))
-        role = _ROLES.get(str(turn.get(role_key)))
+        role = ROLES.get(str(turn.get(role_key)))
         if role is None:
             raise Wrong("unknown_role", shortened(turn.get(role_key)))
         parts = _parts(turn.get(text_key), role, base, waiting if pictures else None)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from yuren_train.data.pictures import IMAGE_TAG
+from yuren_core.training_format import IMAGE_TAG
 from yuren_train.recipes.starter.art import concepts
 from yuren_train.recipes.starter.scenes import COLOURS, Scene
 

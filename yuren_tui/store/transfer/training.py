@@ -22,10 +22,9 @@ from dataclasses import dataclass
 from itertools import dropwhile
 
 from yuren_core.messages import Role
+from yuren_core.training_format import IMAGE_TAG
 from yuren_tui.store.transfer.records import MessageRecord
 from yuren_tui.store.transfer.stretches import Stretch
-
-PLACEHOLDER = "<image>"
 
 _FROM = {Role.SYSTEM: "system", Role.USER: "human", Role.ASSISTANT: "gpt"}
 _CUT = ("length", "stopped", "failed", "writing")
@@ -64,7 +63,7 @@ def training_row(stretch: Stretch, picture_paths: Mapping[str, str]) -> Training
     if not answers:
         return None
     texts = [stretch.system, *(message.text for message in path)]
-    has_parts = any(PLACEHOLDER in text for text in texts)
+    has_parts = any(IMAGE_TAG in text for text in texts)
     write = _parts if has_parts else _conversations
     return TrainingRow(
         write(stretch.system, path, picture_paths),
@@ -81,7 +80,7 @@ def _conversations(
     turns += [
         {
             "from": _FROM[message.role],
-            "value": PLACEHOLDER * len(message.images) + message.text,
+            "value": IMAGE_TAG * len(message.images) + message.text,
         }
         for message in path
     ]

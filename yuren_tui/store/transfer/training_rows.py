@@ -21,34 +21,24 @@ from typing import Any
 
 from yuren_core.i18n import tr
 from yuren_core.messages import Role
+from yuren_core.training_format import COMMENT, IMAGE_TAG, ROLES, SHAPES
 from yuren_tui.store.pictures import MAX_BYTES, suffix_of
 from yuren_tui.store.titles import title_from
 from yuren_tui.store.transfer.reading import Fields, Item, Limits, kind_of, parse_json
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, PictureRecord
 from yuren_tui.store.values import storable
 
-_PLACEHOLDER = "<image>"
-_COMMENT = "__comment__"
-_ROLES = {
-    "system": Role.SYSTEM,
-    "human": Role.USER,
-    "user": Role.USER,
-    "gpt": Role.ASSISTANT,
-    "assistant": Role.ASSISTANT,
-}
-_SHAPES = (("conversations", "from", "value"), ("messages", "role", "content"))
-
 
 def is_row(value: object) -> bool:
     """Whether a JSON value is a row for training, or a comment among such."""
     return isinstance(value, dict) and (
-        is_comment(value) or any(isinstance(value.get(key), list) for key, _, _ in _SHAPES)
+        is_comment(value) or any(isinstance(value.get(key), list) for key, _, _ in SHAPES)
     )
 
 
 def is_comment(value: object) -> bool:
     """Whether a row says something to people and holds no chat."""
-    return isinstance(value, dict) and list(value) == [_COMMENT]
+    return isinstance(value, dict) and list(value) == [COMMENT]
 
 
 def items_of_lines(text: str) -> Iterator[Item]:
@@ -77,33 +67,33 @@ def parse(value: Mapping[str, Any], limits: Limits, base: Path) -> ChatRecord:
         ValueError: what is wrong with it, in words.
     """
     row = Fields(value)
-    key, role_key, text_key = next(s for s in _SHAPES if isinstance(value.get(s[0]), list))
+    key, role_key, text_key = next(s for s in SHAPES if isinstance(value.get(s[0]), list))
     waiting = [found for name in ("image", "images") for found in _listed(value.get(name))]
     has_places = bool(waiting)
     now, system = datetime.now(UTC), ""
     messages: list[MessageRecord] = []
     pictures: dict[str, PictureRecord] = {}
     for number, turn in enumerate(map(Fields.of, row.array(key)), 1):
-        name = turn.one_of(role_key, tuple(_ROLES))
+        name = turn.one_of(role_key, tuple(ROLES))
         texts, sources = _parts(turn.raw(text_key), text_key)
         text = "\n".join(texts)
-        if has_places and _ROLES[name] is Role.USER:
-            places = min(text.count(_PLACEHOLDER), len(waiting))
-            text = text.replace(_PLACEHOLDER, "", places)
+        if has_places and ROLES[name] is Role.USER:
+            places = min(text.count(IMAGE_TAG), len(waiting))
+            text = text.replace(IMAGE_TAG, "", places)
             sources += [waiting.pop(0) for _ in range(places)]
         found = [_picture(source, base) for source in sources]
         kept = [picture for picture in found if picture is not None]
         if sources:
             notes = [_note()] * (len(found) - len(kept))
             text = "\n".join(filter(None, [*notes, text.strip("\n")]))
-        if number == 1 and _ROLES[name] is Role.SYSTEM:
+        if number == 1 and ROLES[name] is Role.SYSTEM:
             system = text
             continue
         pictures |= {picture.sha256: picture for picture in kept}
         messages.append(
             MessageRecord(
                 parent=len(messages) - 1 if messages else None,
-                role=_ROLES[name],
+                role=ROLES[name],
                 text=text,
                 created_at=now,
                 images=tuple(picture.sha256 for picture in kept),
