@@ -139,14 +139,25 @@ def render(
     Returns:
         The segments, in order.
     """
-    resume = generate and bool(messages) and messages[-1].role is Role.ASSISTANT
-    segments: list[Segment] = []
-    for index, message in enumerate(messages):
-        is_open = resume and index == len(messages) - 1
-        segments += render_message(message, closed=not is_open, style=style)
-    if generate and not resume:
-        segments += generation_prompt()
-    return segments
+    if generate:
+        parts = render_parts(messages, style=style)
+    else:
+        parts = [render_message(message, style=style) for message in messages]
+    return [segment for part in parts for segment in part]
+
+
+def render_parts(messages: Sequence[Message], *, style: ChatMLStyle = PLAIN) -> list[list[Segment]]:
+    """Segments of each message, in order, and last of all those that open the answer.
+
+    A last message of the assistant's is left open instead, and nothing comes after it.
+    """
+    resume = bool(messages) and messages[-1].role is Role.ASSISTANT
+    last = len(messages) - 1
+    parts = [
+        render_message(message, closed=not (resume and place == last), style=style)
+        for place, message in enumerate(messages)
+    ]
+    return [*parts, [] if resume else generation_prompt()]
 
 
 def chat_template(image_tokens: int = 0, style: ChatMLStyle = PLAIN) -> str:

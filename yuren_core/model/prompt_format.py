@@ -20,10 +20,9 @@ from yuren_core.chatml import (
     PLAIN,
     ChatMLStyle,
     Segment,
-    generation_prompt,
-    render_message,
+    render_parts,
 )
-from yuren_core.messages import Message, Role
+from yuren_core.messages import Message
 
 
 class PromptFormat(ABC):
@@ -79,10 +78,4 @@ class ChatML(PromptFormat):
 
     def render(self, messages: Sequence[Message]) -> list[list[Segment]]:
         """As `PromptFormat.render` says."""
-        resume = bool(messages) and messages[-1].role is Role.ASSISTANT
-        last = len(messages) - 1
-        parts = [
-            render_message(message, closed=not (resume and place == last), style=self.style)
-            for place, message in enumerate(messages)
-        ]
-        return [*parts, [] if resume else generation_prompt()]
+        return render_parts(messages, style=self.style)
