@@ -58,21 +58,24 @@ def _forward(layer: Any, x: Tensor) -> Tensor | None:
     a, b = layer.lora_A[adapter].weight, layer.lora_B[adapter]
     if b.bias is not None:
         return None
-    result = layer.base_layer(x)
-    if not result.is_contiguous():
-        return None
+    result = layer.base_layer(x).contiguous()
     x = layer.lora_dropout[adapter](x)
     output: Tensor = _LowRank.apply(result, x, a, b.weight, layer.scaling[adapter])
     return output
 
 
-class CpuLoraLinear(lora.Linear):
-    """Beside weights in 16 or 32 bits."""
+class _AddedInPlace(nn.Module):
+    """What a LoRA layer of PEFT becomes by standing before it."""
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """(..., in) to (..., out), as PEFT's."""
         output = None if args or kwargs else _forward(self, x)
-        return super().forward(x, *args, **kwargs) if output is None else output
+        plain: Any = super().forward
+        return plain(x, *args, **kwargs) if output is None else output
+
+
+class CpuLoraLinear(_AddedInPlace, lora.Linear):
+    """Beside weights in 16 or 32 bits."""
 
 
 FORMS: dict[type[nn.Module], type[nn.Module]] = {lora.Linear: CpuLoraLinear}
@@ -80,12 +83,7 @@ FORMS: dict[type[nn.Module], type[nn.Module]] = {lora.Linear: CpuLoraLinear}
 
 if hasattr(lora, "Linear4bit"):  # only where bitsandbytes is installed
 
-    class CpuLoraLinear4bit(lora.Linear4bit):  # type: ignore[misc, unused-ignore]
+    class CpuLoraLinear4bit(_AddedInPlace, lora.Linear4bit):  # type: ignore[misc, unused-ignore]
         """Beside weights in 4 bits."""
-
-        def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-            """(..., in) to (..., out), as PEFT's."""
-            output = None if args or kwargs else _forward(self, x)
-            return super().forward(x, *args, **kwargs) if output is None else output
 
     FORMS[lora.Linear4bit] = CpuLoraLinear4bit
