@@ -8,9 +8,9 @@ knows the marker that llama.cpp puts for a picture.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from gguf import MODEL_ARCH, get_tensor_name_map
 from torch import Tensor
 
 from yuren_core.chatml import IM_END, IM_START, IMG_END, IMG_START, PLAIN
@@ -20,24 +20,6 @@ from yuren_core.model.prompt_format import ChatML
 from yuren_train.models.export.gguf_vocabulary import GgufVocabulary
 from yuren_train.models.export.gguf_writing import GgufDtype, GgufTensor, file_type, gguf_tensor
 from yuren_train.models.export.source import Source, is_seeing
-
-_OUTER = {
-    "model.embed_tokens.weight": "token_embd.weight",
-    "model.norm.weight": "output_norm.weight",
-    "lm_head.weight": "output.weight",
-}
-_IN_LAYER = {
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
-_LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)\.weight")
 
 
 def gguf_chat_template() -> str:
@@ -82,20 +64,18 @@ def language_tensors(source: Source, dtype: GgufDtype) -> list[GgufTensor]:
         raise _refused(tr("error.export.rope", kind=rope["rope_type"]))
     queries: int = config.num_attention_heads
     heads = {"attn_q": queries, "attn_k": config.num_key_value_heads or queries}
+    names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
     tensors = []
     for name, tensor in source.model.state_dict().items():
         if "mm_projector" in name or (name == "lm_head.weight" and config.tie_word_embeddings):
             continue
-        match = _LAYER.fullmatch(name)
-        if name in _OUTER:
-            tensors.append(gguf_tensor(_OUTER[name], tensor, dtype))
-        elif match and match[2] in _IN_LAYER:
-            kind = _IN_LAYER[match[2]]
-            if kind in heads:
-                tensor = _neighbours(tensor, heads[kind])
-            tensors.append(gguf_tensor(f"blk.{match[1]}.{kind}.weight", tensor, dtype))
-        else:
+        theirs = names.get_name(name, try_suffixes=(".weight",))
+        if theirs is None:
             raise _refused(tr("error.export.tensor", name=name))
+        kind = theirs.removesuffix(".weight").rpartition(".")[2]
+        if kind in heads:
+            tensor = _neighbours(tensor, heads[kind])
+        tensors.append(gguf_tensor(theirs, tensor, dtype))
     return tensors
 
 
