@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from transformers import LlamaConfig
 
 from yuren_core.chatml import ChatMLStyle, render
 from yuren_core.errors import StorageError, UsageError
@@ -35,6 +36,7 @@ from yuren_core.model.prompt_format import ChatML
 from yuren_core.model.quantization import Precision
 from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
+from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.weights import load_weights, tell_nobody
 from yuren_core.paths import atomic_directory
 from yuren_train.models.sources import (
@@ -86,19 +88,13 @@ def convert(ref: str, out: Path, *, tell: Callable[[Step], None] = lambda _: Non
     if is_adapter(source):
         raise UsageError(tr("error.base.adapter", path=source), tr("error.base.adapter_hint"))
     config = read_config(source)
-    tokenizer = fast_tokenizer(source)
-    style = chatml_style(config, tokenizer)
     precision = Precision(torch.device("cpu"), dtype_of(source), "none", "bf16")
-    tower = None
-    if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
-        tower = load_tower(source, config, replace(precision, dtype=torch.float32))
-    image_tokens = tower.num_patches if tower else 0
-    chat = ChatTokenizer(tokenizer, image_tokens=image_tokens, prompt_format=ChatML(style))
+    chat, style, tower = _told(source, config, replace(precision, dtype=torch.float32))
     if isinstance(config, MultimodalLlamaConfig):
         config.image_token_id = chat.patch_id
         config.mm_vision_tower = VISION_TOWER_DIR if tower else None
     model = load_weights(source, config, precision)
-    ids = _ids(chat)
+    ids = _ids(chat, style)
     before = logits_of(model, ids)
 
     tell("write")
@@ -106,8 +102,8 @@ def convert(ref: str, out: Path, *, tell: Callable[[Step], None] = lambda _: Non
         write_model_directory(
             draft,
             model=model,
-            tokenizer=tokenizer,
-            image_tokens=image_tokens,
+            tokenizer=chat.tokenizer,
+            image_tokens=chat.image_tokens,
             vision_tower=tower,
             sampling=recommended_sampling(source),
             provenance={
@@ -124,18 +120,30 @@ def convert(ref: str, out: Path, *, tell: Callable[[Step], None] = lambda _: Non
         del model  # the proof needs the room
         tell("prove")
         difference = _prove(draft, precision, ids, before)
-    return Converted(out, style, image_tokens, len(ids), difference)
+    return Converted(out, style, chat.image_tokens, len(ids), difference)
 
 
-def _ids(chat: ChatTokenizer) -> list[int]:
+def _told(
+    directory: Path, config: LlamaConfig, precision: Precision
+) -> tuple[ChatTokenizer, ChatMLStyle, VisionTower | None]:
+    """How a model is told a conversation, and the tower that its pictures go through."""
+    tokenizer = fast_tokenizer(directory)
+    style = chatml_style(config, tokenizer)
+    tower = None
+    if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
+        tower = load_tower(directory, config, precision)
+    image_tokens = tower.num_patches if tower else 0
+    chat = ChatTokenizer(tokenizer, image_tokens=image_tokens, prompt_format=ChatML(style))
+    return chat, style, tower
+
+
+def _ids(chat: ChatTokenizer, style: ChatMLStyle) -> list[int]:
     """A conversation of ordinary text, told as the model knows it."""
     roles = (Role.USER, Role.ASSISTANT)
     messages = [
         Message.of(roles[place % 2], text) for place, text in enumerate(ORDINARY_TEXT[:2] * 2)
     ]
-    prompt_format = chat.prompt_format
-    assert isinstance(prompt_format, ChatML)
-    return list(chat.encode(render(messages, style=prompt_format.style)).input_ids)
+    return list(chat.encode(render(messages, style=style)).input_ids)
 
 
 def _prove(directory: Path, precision: Precision, ids: list[int], before: torch.Tensor) -> float:
@@ -144,14 +152,9 @@ def _prove(directory: Path, precision: Precision, ids: list[int], before: torch.
     Raises:
         StorageError: the conversation has other ids now, or there is a difference.
     """
-    config, tokenizer = read_config(directory), fast_tokenizer(directory)
-    image_tokens = 0
-    if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
-        tower = load_tower(directory, config, precision)
-        image_tokens = tower.num_patches
-    style = ChatML(chatml_style(config, tokenizer))
-    chat = ChatTokenizer(tokenizer, image_tokens=image_tokens, prompt_format=style)
-    if _ids(chat) != ids:
+    config = read_config(directory)
+    chat, style, _ = _told(directory, config, precision)
+    if _ids(chat, style) != ids:
         raise StorageError(tr("error.base.ids"), tr("error.base.proof_hint"))
     model = load_weights(directory, config, precision)
     difference = float((logits_of(model, ids) - before).abs().max())
