@@ -119,7 +119,9 @@ def open_clip_config(
         if preprocessor.get(key):
             preprocess[name] = list(preprocessor[key])
     if pads:
-        mean = preprocess.get("mean") or [0.48145466, 0.4578275, 0.40821073]
+        from open_clip import OPENAI_DATASET_MEAN
+
+        mean = preprocess.get("mean") or OPENAI_DATASET_MEAN
         colour = [int(part * 255) for part in mean]
         preprocess |= {"resize_mode": "longest", "fill_color": colour}
     return {

@@ -56,7 +56,7 @@ STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=3e-4", "--project
           "--epochs=1", "--max-steps=800", "--order=packed", "--batch-size=1",
           "--max-length=512", "--nproc=2",
           "--save-interval=100", "--on-spike=warn")  # fmt: skip
-TEXT_EPOCHS = 4
+_TEXT_EPOCHS = 4
 _REHEARSED = 512  # rows of text, each of which is learned a few times
 
 
@@ -155,7 +155,7 @@ def make(work: Path, out: Path, tower_steps: int, pictures: tuple[int, int], see
         ),
     )
     yuren_train("stage3", f"--model={work / 'stage2'}", f"--data={lessons[1]}",
-                f"--data={rehearsal}:{TEXT_EPOCHS}", f"--out={work / 'stage3'}", features,
+                f"--data={rehearsal}:{_TEXT_EPOCHS}", f"--out={work / 'stage3'}", features,
                 f"--seed={seed}", *STAGE3)  # fmt: skip
     publish(work, out)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The projector's start: the straight line from what a cell shows to the words for it.
 
-The tower has learned to bring a cell that shows a cat to the embedding of " cat": that layer is
-taken, as long as embeddings are. A little of the words for colour, number and side is added, by
+The tower's own last layer brings a cell that shows a cat to the embedding of " cat": it is taken,
+as long as embeddings are. A little of the words for colour, number and side is added, by
 least squares. No language model runs. Stage 2 goes on from there; from chance it would take it
 hours on two cores to get as far.
 """
