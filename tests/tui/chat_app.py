@@ -32,7 +32,7 @@ class Driven:
         self.session = session
         self.chat = next(screen for screen in app.screen_stack if isinstance(screen, ChatScreen))
 
-    async def until(self, what: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, what: Callable[[], object], seconds: float = 60.0) -> None:
         """Wait for something to be true."""
         for _ in range(int(seconds / 0.02)):
             if what():

@@ -86,7 +86,7 @@ def is_alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_until_gone(pid: int, seconds: float = 5.0) -> bool:
+def wait_until_gone(pid: int, seconds: float = 30.0) -> bool:
     """Whether a process ends within some seconds."""
     end = time.monotonic() + seconds
     while is_alive(pid) and time.monotonic() < end:

@@ -90,7 +90,7 @@ class Terminal:
         self._stream.feed(piece)
         return True
 
-    def wait_for(self, *texts: str, seconds: float = 15.0) -> None:
+    def wait_for(self, *texts: str, seconds: float = 60.0) -> None:
         """Wait until all these texts stand on the screen."""
         end = time.monotonic() + seconds
         while any(text not in self.text for text in texts):
@@ -115,7 +115,7 @@ class Terminal:
         os.dup2(nowhere, self._process.child_fd)  # whose number pexpect closes once more
         os.close(nowhere)
 
-    def end(self, seconds: float = 10.0) -> int:
+    def end(self, seconds: float = 60.0) -> int:
         """Wait for the end; returns the exit code."""
         end = time.monotonic() + seconds
         while self.read():

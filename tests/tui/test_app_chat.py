@@ -17,7 +17,7 @@ from yuren_core.i18n import use_language
 from yuren_tui.widgets.messages import TurnMessage
 from yuren_tui.widgets.status_bar import StatusBar
 
-LONG = " ".join(f"word{i}\n\n" for i in range(60))
+LONG = " ".join(f"word{i}\n\n" for i in range(1000))
 
 
 async def test_an_answer_streams_into_the_transcript_as_markdown(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ async def test_an_edit_survives_the_chat_s_end(tmp_path: Path) -> None:
     async with running(tmp_path / "log", store=lambda: Store.open(directory)) as chat:
         await one_exchange(chat, "k", "s")
         await chat.pilot.press(*" more")
-        await chat.until(lambda: chat.chat._edited)  # kept as it is typed, not at the end
+        edited = editor(chat).turn_id  # kept as it is typed, not at the end
+        await chat.until(lambda: chat.chat._kept_edit(edited) == "one more")
     async with running(
         tmp_path / "log", store=lambda: Store.open(directory), opening=Session.continue_last
     ) as chat:

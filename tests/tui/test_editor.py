@@ -234,7 +234,7 @@ def test_a_running_app_gives_the_terminal_over_and_comes_back(tmp_path: Path) ->
         env={**os.environ, "TERM": "xterm-256color"},
         encoding="utf-8",
         dimensions=(24, 80),
-        timeout=20,
+        timeout=60,
     )
     try:
         child.expect("COUNT")

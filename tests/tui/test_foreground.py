@@ -40,9 +40,9 @@ def test_a_signal_before_a_wait_of_c_code_ends_it() -> None:
     reading, writing = os.pipe()
     begun = time.monotonic()
     with pytest.raises(SystemExit) as ended, Foreground(), sent_soon(send_unnoticed):
-        select.select([reading], [], [], 8)
+        select.select([reading], [], [], 60)
     assert ended.value.code == 128 + signal.SIGTERM
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     os.close(reading)
     os.close(writing)
 

@@ -181,7 +181,7 @@ def test_kill_9_in_the_answer_ends_with_a_clear_line() -> None:
     assert process.stdout is not None
     process.stdout.read(10)
     kill(children_of(process.pid)[0])
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert out.endswith(b"\n")
     assert b"the model process has ended" in err
@@ -194,7 +194,7 @@ def test_a_signal_ends_both_processes_cleanly(number: int, code: int) -> None:
     process.stdout.read(10)
     child = children_of(process.pid)[0]
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (code, b"")
     assert out.endswith(b"\n")
     assert wait_until_gone(child)
@@ -209,7 +209,7 @@ def test_a_hang_up_that_is_switched_off_stays_so() -> None:
     assert process.stdout is not None
     process.stdout.read(4)
     process.send_signal(signal.SIGHUP)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, b"capital of France is Paris.\n", b"")
 
 
@@ -223,7 +223,7 @@ def test_ctrl_c_while_standard_input_is_read_is_clean() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.8)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10) == (b"", b"")
+    assert process.communicate(timeout=60) == (b"", b"")
     assert process.returncode == 130
 
 
@@ -243,7 +243,7 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
 def test_a_full_disk_behind_stdout_is_told(mode: str) -> None:
     with Path("/dev/full").open("wb") as full:
         process = start_chat(mode, "x", stdout=full)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err.startswith(b"Error: the answer cannot be written: No space left")
     assert len(err.splitlines()) == 2

@@ -234,7 +234,7 @@ def test_an_editor_gets_the_terminal_with_its_echo(talk: Talk, tmp_path: Path) -
 
 
 def until(terminal: Terminal, is_true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not is_true():
         terminal.read()
         assert time.monotonic() < end, terminal.text

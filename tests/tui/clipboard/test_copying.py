@@ -99,7 +99,7 @@ async def test_the_next_tool_is_tried_and_all_failures_are_named(tools: Tools) -
 
 
 async def test_a_tool_that_hangs_is_ended(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("yuren_tui.clipboard.tools.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("yuren_tui.clipboard.tools.TIMEOUT_S", 1.0)
     tools.add("pbcopy", "exec sleep 60")
     ticks, start = 0, time.monotonic()
 
@@ -113,16 +113,16 @@ async def test_a_tool_that_hangs_is_ended(tools: Tools, monkeypatch: pytest.Monk
     with pytest.raises(ClipboardError, match="pbcopy"):
         await copy_text("x" * 1_000_000, write=None, environment=tools.environment)
     ticking.cancel()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 40
     assert ticks > 5, "the loop was held up"
 
 
 async def test_a_tool_that_stays_behind_to_serve_does_not_hold_us_up(tools: Tools) -> None:
-    tools.add("xclip", 'cat > "$STORE/got"; sleep 3 &')
+    tools.add("xclip", 'cat > "$STORE/got"; sleep 30 &')
     start = time.monotonic()
     environment = {**tools.environment, "DISPLAY": ":0"}
     assert (await copy_text(TEXT, write=None, environment=environment)).is_confirmed
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 20
 
 
 async def test_a_tool_that_reads_nothing_is_no_error_of_ours(tools: Tools) -> None:

@@ -201,7 +201,7 @@ Chat().run()
 
 def wait_for_all(child: pexpect.spawn, *patterns: str) -> None:
     """Wait until all have been written, in whatever order."""
-    output, end = "", time.monotonic() + 20
+    output, end = "", time.monotonic() + 60
     while not all(re.search(pattern, output) for pattern in patterns):
         assert time.monotonic() < end, output[-2000:]
         with suppress(pexpect.TIMEOUT):
@@ -226,7 +226,7 @@ def test_in_a_terminal(picture: Path, environment: dict[str, str], answer: str, 
         env={**quiet, "COLORTERM": "truecolor", **environment},
         encoding="utf-8",
         dimensions=(24, 80),
-        timeout=20,
+        timeout=60,
     )
     try:
         if answer:
