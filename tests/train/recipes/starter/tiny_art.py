@@ -9,7 +9,10 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn import functional
 
 from yuren_train.recipes.starter.art import SPRITE_SIZE, Sprite, Style, concepts
 
@@ -24,6 +27,13 @@ COLOURS: Mapping[str, RGB] = {
     "clock": (120, 60, 160),
 }
 """What the things of this art look like: squares of one colour."""
+
+
+def directions(width: int = 16) -> Tensor:
+    """(K, width): embeddings of the names, drawn at random."""
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(len(concepts()), width, generator=generator)
+    return functional.normalize(vectors, dim=-1)
 
 
 def number(name: str) -> int:
