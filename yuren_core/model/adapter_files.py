@@ -32,6 +32,9 @@ ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PROJECTOR_WEIGHTS = "mm_projector.safetensors"
 
+_BESIDE_LORA = "non_lora_trainables.bin"
+"""Where LLaVA's own training keeps the projector; without it the model would be blind."""
+
 _ROWS = ".token_adapter.trainable_tokens_delta"
 _PREFIX = "base_model.model."
 _PROJECTOR = "model.mm_projector."
@@ -134,6 +137,11 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _refuse_what_is_not_plain(path: Path, config: dict[str, Any]) -> None:
+    if (path.parent / _BESIDE_LORA).is_file():
+        raise ModelFormatError(
+            tr("error.adapter.beside", path=path.parent, file=_BESIDE_LORA),
+            tr("error.adapter.beside_hint"),
+        )
     if config.get("peft_type") != "LORA":
         raise ModelFormatError(
             tr("error.adapter.kind", path=path, found=repr(config.get("peft_type"))),

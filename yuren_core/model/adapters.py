@@ -10,6 +10,7 @@ is put on whole or not at all. Its files are read by `yuren_core.model.adapter_f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ class Adapter:
     rows: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     replaced: dict[str, Tensor] = field(default_factory=dict)
     unused: set[str] = field(default_factory=set)
+
+    def rename(self, ours: Callable[[str], str]) -> None:
+        """Give every layer our name, where the base's files have others."""
+        self.pairs = {ours(name): pair for name, pair in self.pairs.items()}
+        self.scales = {ours(name): scale for name, scale in self.scales.items()}
+        self.rows = {ours(name): rows for name, rows in self.rows.items()}
+        self.unused = {ours(name) for name in self.unused}
 
     def merge(self, name: str, weight: Tensor, *, keep_apart: bool = False) -> Tensor:
         """What a tensor of the base becomes.

@@ -27,6 +27,9 @@ TRAINED: Mapping[str, Any] = {"llama": LlamaConfig, "multimodal_llama": Multimod
 TALKED_TO: Mapping[str, Any] = {**TRAINED, "mistral": MistralConfig, "qwen2": Qwen2Config}
 """Configs of what can be talked to."""
 
+LLAVA_TYPES = ("llava", "llava_llama")
+"""What the two layouts of LLaVA call themselves; they too can be talked to."""
+
 _MODELS: Mapping[str, Any] = {
     "llama": LlamaForCausalLM,
     "mistral": MistralForCausalLM,

@@ -30,9 +30,10 @@ from yuren_core.errors import (
     UnsafeCheckpointError,
 )
 from yuren_core.i18n import tr
-from yuren_core.model.architectures import TRAINED
+from yuren_core.model.architectures import LLAVA_TYPES, TALKED_TO, TRAINED
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.recommended_sampling import generation_fields
+from yuren_core.model.text_encoding import add_nothing
 from yuren_core.paths import atomic_directory, storing
 from yuren_core.sampling_params import NO_ADVICE, SamplingAdvice
 
@@ -86,8 +87,13 @@ def read_config(directory: Path, known: Mapping[str, Any] = TRAINED) -> LlamaCon
     path = directory / "config.json"
     model_type = raw.get("model_type")
     cls = known.get(model_type) if isinstance(model_type, str) else None
+    if cls is None and (model_type in TALKED_TO or model_type in LLAVA_TYPES):
+        raise ModelFormatError(
+            tr("error.checkpoint.talked_to", path=path, found=repr(model_type)),
+            tr("error.checkpoint.talked_to_hint", known=", ".join(known), path=directory),
+        )
     if cls is None:
-        hint = tr("error.checkpoint.model_type_hint", known=", ".join(known))
+        hint = tr("error.checkpoint.model_type_hint", known=", ".join((*TALKED_TO, *LLAVA_TYPES)))
         if model_type == "baichuan":
             hint = tr("error.checkpoint.baichuan_hint", path=directory)
         raise ModelFormatError(
@@ -216,6 +222,7 @@ def write_model_directory(
         StorageError: it cannot be written, or does not read back as it was written.
     """
     tokenizer.chat_template = chat_template(image_tokens, style)
+    add_nothing(tokenizer)
     if isinstance(model.config, MultimodalLlamaConfig):
         model.config.mm_after_answer = style.after_answer
         model.config.mm_pictures_last = style.pictures_last

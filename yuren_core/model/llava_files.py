@@ -23,6 +23,7 @@ from transformers import CLIPVisionConfig
 
 from yuren_core.errors import ModelFormatError
 from yuren_core.i18n import tr
+from yuren_core.model.architectures import LLAVA_TYPES
 from yuren_core.model.checkpoint import read_json_config, read_tensors, weight_files
 from yuren_core.model.clip_files import open_clip_config, visual_weights
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
@@ -30,7 +31,6 @@ from yuren_core.model.open_clip_files import build_visual
 from yuren_core.model.quantization import Precision
 from yuren_core.model.vision_tower import VisionTower
 
-MODEL_TYPES = ("llava", "llava_llama")
 IMAGE_TOKEN = "<image>"
 PROJECTOR_FILE = "mm_projector.bin"
 
@@ -84,11 +84,7 @@ class LlavaFiles:
         """A stored tensor under our name; none of the tower's."""
         if name.startswith(_TOWER):
             return
-        for theirs, ours in _PREFIXES:
-            if name.startswith(theirs):
-                name = ours + name.removeprefix(theirs)
-                break
-        yield name, tensor
+        yield our_name(name), tensor
 
     def tower(self, precision: Precision) -> VisionTower:
         """The vision tower: out of the weights, or by its name.
@@ -117,6 +113,14 @@ class LlavaFiles:
                     yield bare.removeprefix("vision_model."), tensor
 
 
+def our_name(name: str) -> str:
+    """A layer's or a tensor's name in the language model or the projector, as ours."""
+    for theirs, ours in _PREFIXES:
+        if f"{name}.".startswith(theirs):
+            return (ours + f"{name}.".removeprefix(theirs)).removesuffix(".")
+    return name
+
+
 def read_llava(directory: Path) -> LlavaFiles | None:
     """What is known of a directory of LLaVA; None where it is none.
 
@@ -124,7 +128,7 @@ def read_llava(directory: Path) -> LlavaFiles | None:
         ModelNotFoundError, ModelFormatError: as `read_json_config` says; or it computes otherwise.
     """
     raw = read_json_config(directory)
-    if raw.get("model_type") not in MODEL_TYPES:
+    if raw.get("model_type") not in LLAVA_TYPES:
         return None
     for name, welcome in _WANTED.items():
         if raw.get(name) not in welcome:

@@ -28,7 +28,7 @@ from yuren_core.model.checkpoint import (
 )
 from yuren_core.model.fast_tokenizer import fast_tokenizer
 from yuren_core.model.known_models import llava_format, prompt_format_of
-from yuren_core.model.llava_files import IMAGE_TOKEN, read_llava
+from yuren_core.model.llava_files import IMAGE_TOKEN, our_name, read_llava
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.open_clip_files import tower_name
 from yuren_core.model.quantization import (
@@ -38,7 +38,7 @@ from yuren_core.model.quantization import (
 from yuren_core.model.recommended_sampling import GENERATION_CONFIG, recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.vision_tower import VisionTower
-from yuren_core.model.weights import Progress, load_adapted, load_weights, tell_nobody
+from yuren_core.model.weights import Progress, as_stored, load_adapted, load_weights, tell_nobody
 from yuren_core.protocol import Device, LoadMode
 from yuren_core.sampling_params import NO_ADVICE, SamplingAdvice
 
@@ -102,7 +102,7 @@ def load_model(
     adapter = read_adapter(named) if is_adapter(named) else None
     if adapter is not None:
         directory = find_base(adapter, lambda base: find_model(base, tell))
-    llava = read_llava(directory) if adapter is None else None
+    llava = read_llava(directory)
     config = llava.config if llava else read_config(directory, TALKED_TO)
     tell("tokenizer", None)
     tokenizer = fast_tokenizer(named if (named / "tokenizer_config.json").is_file() else directory)
@@ -133,20 +133,23 @@ def load_model(
     )
     if isinstance(config, MultimodalLlamaConfig) and tower is not None:
         config.image_token_id = chat_tokenizer.patch_id
-    if llava is not None:
+    parts, extra_files = (llava.parts, llava.extra_files) if llava else (as_stored, ())
+    if adapter is None:
         model = load_weights(
+            directory, config, precision, tell, parts=parts, extra_files=extra_files
+        )
+    else:
+        if llava is not None:
+            adapter.rename(our_name)
+        model = load_adapted(
+            adapter,
             directory,
             config,
             precision,
             tell,
-            parts=llava.parts,
-            extra_files=llava.extra_files,
-        )
-    elif adapter is None:
-        model = load_weights(directory, config, precision, tell)
-    else:
-        model = load_adapted(
-            adapter, directory, config, precision, tell, dequantized=adapter.trained_in_4bit
+            dequantized=adapter.trained_in_4bit,
+            parts=parts,
+            extra_files=extra_files,
         )
     advice = recommended_sampling(directory)
     return LoadedModel(named.name, named, model, chat_tokenizer, tower, precision, advice)

@@ -9,6 +9,7 @@ from copy import deepcopy
 from tokenizers import AddedToken
 from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.pre_tokenizers import Sequence as PreTokenizerSequence
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
 _CONTROL = re.compile(r"<.+>|\[.+\]")
@@ -39,6 +40,22 @@ def ids_with_places(encoder: PreTrainedTokenizerBase, text: str) -> list[tuple[i
 def _clean(text: str) -> str:
     """Text without lone surrogates."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def add_nothing(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a tokenizer put no token before or behind what it encodes, as ChatML wants it.
+
+    A LLaMA's puts its BOS before every text, and so would a server before a rendered template.
+    """
+    if not tokenizer("")["input_ids"]:
+        return
+    for name in ("add_bos_token", "add_eos_token"):
+        if getattr(tokenizer, name, False):
+            setattr(tokenizer, name, False)
+    if tokenizer("")["input_ids"]:  # what it is told and what it does may differ
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single="$A:0", pair="$A:0 $B:1", special_tokens=[]
+        )
 
 
 def controls_marked(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from yuren_core.chatml import CONTROL_TOKENS, IM_END, PAD
 from yuren_core.errors import ModelFormatError
 from yuren_core.i18n import tr
+from yuren_core.model.text_encoding import add_nothing
 
 ROW_MULTIPLE = 128
 """Embedding rows are a multiple of this: matrix units and tensor parallelism like it so."""
@@ -97,9 +98,7 @@ def _add_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
         )
     tokenizer.add_special_tokens({"pad_token": special(PAD)})
     tokenizer.add_special_tokens({"eos_token": special(IM_END)})
-    for name in ("add_bos_token", "add_eos_token"):
-        if getattr(tokenizer, name, False):
-            setattr(tokenizer, name, False)
+    add_nothing(tokenizer)
     after = tokenizer.get_vocab()
     return {token: after[token] for token in (*CONTROL_TOKENS, PAD) if token not in before}
 

@@ -119,6 +119,8 @@ def load_adapted(
     *,
     keep_apart: bool = False,
     dequantized: bool = False,
+    parts: Parts = as_stored,
+    extra_files: Sequence[Path] = (),
 ) -> LlamaForCausalLM:
     """The model of a base with an adapter put on it.
 
@@ -131,6 +133,7 @@ def load_adapted(
         keep_apart: leave the base's linear layers as they are, with the matrices beside them.
         dequantized: put the base's linear layers through 4 bits before something is added, so
             that an adapter meets the weights that it knew in training.
+        parts, extra_files: as for `load_weights`.
 
     Raises:
         ModelFormatError: adapter and base do not fit; else as `load_weights`.
@@ -143,7 +146,9 @@ def load_adapted(
             tensor = nf4_and_back(tensor, precision.device)
         return adapter.merge(name, tensor, keep_apart=keep_apart or is_4bit)
 
-    model = load_weights(directory, config, precision, progress, change)
+    model = load_weights(
+        directory, config, precision, progress, change, parts=parts, extra_files=extra_files
+    )
     adapter.attach(model, precision.dtype)
     return model
 

@@ -39,4 +39,4 @@ def convert(model: str, out: Path) -> None:
     if made.image_tokens:
         click.echo(tr("prepare.picture", tokens=made.image_tokens + 2))
     click.echo(tr("prepare.proof", tokens=made.compared, difference=f"{made.difference:.3g}"))
-    click.echo(tr("prepare.done", path=made.path))
+    click.echo(tr("convert.done", path=made.path))

@@ -364,3 +364,11 @@ def test_a_layer_that_the_base_has_not_is_named(broken: Path, mode: LoadMode) ->
         )
     with pytest.raises(ModelFormatError, match=r"no model\.layers\.9\.q_proj"):
         load(broken, mode)
+
+
+def test_llavas_own_adapter_is_not_taken_for_a_blind_one(text_model: Path, tmp_path: Path) -> None:
+    adapter = make_adapter(tmp_path / "adapter", text_model)
+    torch.save({}, adapter / "non_lora_trainables.bin")
+    with pytest.raises(ModelFormatError, match=r"non_lora_trainables\.bin") as caught:
+        load_model(str(adapter), load="fp32", device="cpu")
+    assert "merge_lora_weights.py" in caught.value.hint

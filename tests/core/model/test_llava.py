@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from PIL import Image
 from transformers import CLIPImageProcessor, LlavaForConditionalGeneration
 
@@ -127,6 +128,41 @@ def test_a_template_of_an_older_processor_is_found(tmp_path: Path) -> None:
     (directory / "chat_template.json").write_text(json.dumps({"chat_template": template}))
     loaded = load_model(str(directory), load="fp32", device="cpu")
     assert loaded.tokenizer.tokenizer.chat_template == template
+
+
+def test_an_adapter_that_peft_trained_on_it_is_put_on(
+    tmp_path: Path, pictures: list[ImagePart]
+) -> None:
+    base = save_hf(make_theirs(image_size=28), tmp_path / "llava")
+    model = LlavaForConditionalGeneration.from_pretrained(base)
+    layers = r".*language_model.*\.(q_proj|down_proj)|.*projector\.linear_[12]"
+    wrapped = get_peft_model(model, LoraConfig(r=4, target_modules=layers)).eval()
+    torch.manual_seed(1)
+    for name, parameter in wrapped.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    wrapped.save_pretrained(tmp_path / "adapter")
+    loaded = load_model(str(tmp_path / "adapter"), load="fp32", device="cpu")
+    assert loaded.vision_tower is not None
+    assert isinstance(loaded.model, MultimodalLlamaForCausalLM)
+    ids = torch.tensor([ids_of(loaded, user("What is this?", pictures[0]))])
+    pixels = torch.rand(1, 3, 28, 28)
+    with torch.no_grad():
+        ours = loaded.model(input_ids=ids, image_features=loaded.vision_tower(pixels)).logits
+        wanted = wrapped(input_ids=ids, pixel_values=pixels).logits
+        with wrapped.disable_adapter():
+            without = wrapped(input_ids=ids, pixel_values=pixels).logits
+    assert torch.allclose(ours, wanted, atol=1e-4 * float(wanted.abs().max()))
+    assert float((without - wanted).abs().max()) > 0.1 * float(wanted.abs().max())
+
+
+def test_an_adapter_on_its_tower_is_refused_by_name(tmp_path: Path) -> None:
+    base = save_hf(make_theirs(image_size=28), tmp_path / "llava")
+    model = LlavaForConditionalGeneration.from_pretrained(base)
+    config = LoraConfig(r=4, target_modules=r".*vision_tower.*q_proj")
+    get_peft_model(model, config).save_pretrained(tmp_path / "adapter")
+    with pytest.raises(ModelFormatError, match="vision_tower"):
+        load_model(str(tmp_path / "adapter"), load="fp32", device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from tests.core.foreign import make_mistral, make_qwen2
 from tests.tiny import tiny_tower
 from tests.train.models.bases import plain_base
 from yuren_core.chatml import CONTROL_TOKENS, PAD
@@ -56,3 +59,15 @@ def test_a_place_that_is_taken_is_an_error_in_words(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--lang", "zh", *arguments])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"错误：{source} 已经存在\n请选择一个新的或空的目录。\n"
+
+
+@pytest.mark.parametrize("make", [make_mistral, make_qwen2])
+def test_what_can_be_talked_to_alone_is_told_so(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    source = make(tmp_path / "source")
+    arguments = ["--model", str(source), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, ["prepare-base", *arguments])
+    assert result.exit_code == 1
+    assert "can be talked to, but yuren neither trains nor rewrites it" in result.stderr
+    assert f"yuren-chat --model {source}. What can be trained: llama" in result.stderr
