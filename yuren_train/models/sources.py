@@ -33,7 +33,7 @@ def dtype_of(directory: Path) -> torch.dtype:
     """The dtype of a model's embedding, which its config need not tell rightly."""
     for file in weight_files(directory):
         for name, tensor in read_tensors(file):
-            if name == "model.embed_tokens.weight":
+            if name.endswith("embed_tokens.weight"):  # LLaVA puts a prefix before it
                 return tensor.dtype
     return torch.bfloat16  # `load_weights` says what is missing
 

@@ -13,39 +13,64 @@ from typing import Any
 from gguf import MODEL_ARCH, get_tensor_name_map
 from torch import Tensor
 
-from yuren_core.chatml import IM_END, IM_START, IMG_END, IMG_START, PLAIN
+from yuren_core.chatml import IM_END, IM_START, IMG_END, IMG_START, PLAIN, ChatMLStyle
 from yuren_core.errors import ModelFormatError
 from yuren_core.i18n import tr
-from yuren_core.model.prompt_format import ChatML
 from yuren_train.models.export.gguf_vocabulary import GgufVocabulary
 from yuren_train.models.export.gguf_writing import GgufDtype, GgufTensor, file_type, gguf_tensor
 from yuren_train.models.export.source import Source, is_seeing
 
 
-def gguf_chat_template() -> str:
+def gguf_chat_template(style: ChatMLStyle = PLAIN) -> str:
     """Our ChatML for a model that sees.
 
     llama.cpp's server joins the parts of a message to one string, in which `<__media__>`, with
     letters of its own before the second pair of underscores, stands for a picture. The template
-    puts it between the brackets that the model knows.
+    puts it between the brackets that the model knows, and where the model's training had it.
     """
+    marker = f"'{IMG_START}<__media' + halves[0] + '__>{IMG_END}'"
+    pieces = (
+        "{{- pieces[0] -}}"
+        "{%- for piece in pieces[1:] -%}"
+        "{%- set halves = piece.split('__>') -%}"
+        f"{{{{- {marker} -}}}}"
+        "{{- halves[1:] | join('__>') -}}"
+        "{%- endfor -%}"
+    )
+    if style.pictures_last:
+        pieces = (
+            "{%- set ns = namespace(some=pieces[0] != '') -%}"
+            "{{- pieces[0] -}}"
+            "{%- for piece in pieces[1:] -%}"
+            "{%- set text = piece.split('__>')[1:] | join('__>') -%}"
+            "{%- if text -%}{%- set ns.some = true -%}{{- text -}}{%- endif -%}"
+            "{%- endfor -%}"
+            "{%- for piece in pieces[1:] -%}"
+            "{%- set halves = piece.split('__>') -%}"
+            f"{{{{- ('\n' if ns.some else '') + {marker} -}}}}{{%- set ns.some = true -%}}"
+            "{%- endfor -%}"
+        )
+    end = ""
+    if style.after_answer:
+        end = (
+            "{%- if message['role'] == 'assistant' -%}"
+            f"{{{{- '{style.after_answer}' -}}}}"
+            "{%- endif -%}"
+        )
     return (
         "{%- for message in messages -%}"
         f"{{{{- '{IM_START}' + message['role'] + '\n' -}}}}"
         "{%- if message['content'] is string -%}"
         "{%- set pieces = message['content'].split('<__media') -%}"
-        "{{- pieces[0] -}}"
-        "{%- for piece in pieces[1:] -%}"
-        "{%- set halves = piece.split('__>') -%}"
-        f"{{{{- '{IMG_START}<__media' + halves[0] + '__>{IMG_END}' -}}}}"
-        "{{- halves[1:] | join('__>') -}}"
-        "{%- endfor -%}"
+        f"{pieces}"
         "{%- else -%}"
         "{%- for part in message['content'] -%}"
         "{%- if part['type'] == 'text' -%}{{- part['text'] -}}{%- endif -%}"
         "{%- endfor -%}"
         "{%- endif -%}"
-        f"{{{{- '{IM_END}\n' -}}}}"
+        f"{{{{- '{IM_END}' -}}}}"
+        f"{end}"
+        "{{- '\n' -}}"
         "{%- endfor -%}"
         f"{{%- if add_generation_prompt -%}}{{{{- '{IM_START}assistant\n' -}}}}{{%- endif -%}}"
     )
@@ -128,9 +153,10 @@ def describe_language(
     ):
         if isinstance(i, int):
             add(i)
-    known = source.tokenizer.prompt_format
-    brackets = isinstance(known, ChatML) and known.style == PLAIN and is_seeing(source)
-    writer.add_chat_template(gguf_chat_template() if brackets else source.chat_template())
+    if is_seeing(source):
+        writer.add_chat_template(gguf_chat_template(source.style))
+    else:
+        writer.add_chat_template(source.chat_template())
 
 
 def _refused(reason: str) -> ModelFormatError:

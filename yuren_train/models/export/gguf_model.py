@@ -87,14 +87,16 @@ def export_gguf(
     """
     refuse_what_is_there(out)
     source = read_source(ref, tell)
-    if not isinstance(source.tokenizer.prompt_format, ChatML):
+    known = source.tokenizer.prompt_format
+    if not isinstance(known, ChatML):
         raise ModelFormatError(
             tr("error.export.gguf", reason=tr("error.export.no_chatml")),
             tr("error.export.gguf_hint"),
         )
     prompts = [text_prompt(source.tokenizer)]
     tell("convert", None)
-    vocabulary = gguf_vocabulary(source.hf_tokenizer, source.model.config.vocab_size)
+    rows: int = source.model.config.vocab_size
+    vocabulary = gguf_vocabulary(source.hf_tokenizer, rows, known.control_tokens())
     language = language_tensors(source, dtype)
     eyes = eyes_tensors(source, "f16") if is_seeing(source) else []
     require_room(out, sum(item.nbytes for item in (*language, *eyes)))
@@ -117,7 +119,13 @@ def export_gguf(
                     eyes,
                     lambda fraction: tell("write", fraction),
                 )
-            text = modelfile(files, context=context, sampling=source.sampling)
+            text = modelfile(
+                files,
+                context=context,
+                sampling=source.sampling,
+                stops=source.stops,
+                style=source.style,
+            )
             (draft / "Modelfile").write_text(text, encoding="utf-8")
         language, eyes = [], []
         tell("prove", None)

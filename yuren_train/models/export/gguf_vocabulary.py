@@ -9,7 +9,7 @@ fed with other pieces than it learned is quietly worse.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +52,16 @@ class GgufVocabulary:
     add_space_prefix: bool
 
 
-def gguf_vocabulary(tokenizer: PreTrainedTokenizerBase, rows: int) -> GgufVocabulary:
+def gguf_vocabulary(
+    tokenizer: PreTrainedTokenizerBase, rows: int, controls: Collection[str] = ()
+) -> GgufVocabulary:
     """The vocabulary of a fast tokenizer.
 
     Args:
         tokenizer: byte-level, or of SentencePiece's kind.
         rows: of the embedding.
+        controls: tokens that are control tokens even where the tokenizer does not say so;
+            llama.cpp would find them in what people type.
 
     Raises:
         ModelFormatError: it is of another kind.
@@ -70,7 +74,9 @@ def gguf_vocabulary(tokenizer: PreTrainedTokenizerBase, rows: int) -> GgufVocabu
     names = {i: token for token, i in tokenizer.get_vocab().items()}
     is_byte = bool(model.get("byte_fallback"))
     tokens = [names.get(i, f"[unused{i}]") for i in range(rows)]
-    added = {item["id"]: bool(item["special"]) for item in whole["added_tokens"]}
+    added = {
+        item["id"]: item["special"] or item["content"] in controls for item in whole["added_tokens"]
+    }
     unknown = model.get("unk_token") if is_byte else None
     types = [
         int(_type(i, names.get(i), added, is_byte=is_byte, unknown=unknown)) for i in range(rows)

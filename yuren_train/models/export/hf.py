@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A text-only model as the `LlamaForCausalLM` of transformers: a plain `llama` directory.
+"""A text-only model as transformers has it: a plain `llama` directory, or a Mistral's, a Qwen2's.
 
 A directory of ours that is text-only is one already; this merges an adapter, leaves out what is
 ours alone, and proves that transformers computes the same.
@@ -16,9 +16,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
-from yuren_core.model.fast_tokenizer import ORDINARY_TEXT
+from yuren_core.model.architectures import empty_model
 from yuren_core.paths import atomic_directory, storing
 from yuren_train.models.export.proof import (
+    CONVERSATION,
     Difference,
     compare,
     our_logits,
@@ -53,7 +54,7 @@ class ExportedHf:
 
 
 def export_hf(ref: str, out: Path, *, tell: Tell = tell_no_one) -> ExportedHf:
-    """Write a plain LLaMA directory, in the dtype of the weights.
+    """Write a plain directory of its architecture, in the dtype of the weights.
 
     Args:
         ref: directory or hub id of a text-only model, or of an adapter on one.
@@ -84,12 +85,15 @@ def export_hf(ref: str, out: Path, *, tell: Tell = tell_no_one) -> ExportedHf:
         dtype = proof_dtype(source)
         wanted = our_logits(source, prompts, dtype)
         provenance = source.provenance("yuren-train export --to hf")
-        ours = [source.tokenizer.encode_text(text) for text in ORDINARY_TEXT]
         del source  # the other side needs the room
         tokenizer: Any = AutoTokenizer.from_pretrained(draft)
-        for text, ids in zip(ORDINARY_TEXT, ours, strict=True):
-            found = tokenizer(text, add_special_tokens=False)["input_ids"]
-            refuse_other_ids(found, tuple(ids))
+        text = tokenizer.apply_chat_template(
+            [{"role": said.role.value, "content": said.text} for said in CONVERSATION],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        found = tokenizer(text, add_special_tokens=False)["input_ids"]
+        refuse_other_ids(found, prompts[0].input_ids)
         theirs: Any = AutoModelForCausalLM.from_pretrained(draft, dtype=dtype).eval()
         difference = compare(theirs, wanted)
         refuse_what_differs(difference, wanted, dtype)
@@ -104,7 +108,7 @@ def _llama(source: Source) -> LlamaForCausalLM:
     config = source.text_config()
     config.dtype = source.dtype
     with torch.device("meta"):
-        llama = LlamaForCausalLM(config)
+        llama = empty_model(config)
     weights = {k: v for k, v in source.model.state_dict().items() if "mm_projector" not in k}
     llama.load_state_dict(weights, strict=True, assign=True)
     llama.tie_weights()

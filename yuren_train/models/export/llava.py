@@ -13,6 +13,7 @@ picture, and the processor makes as many of it as there are patches.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from yuren_train.models.export.clip_pixels import image_processor, probe_picture
 from yuren_train.models.export.clip_tower import clip_config, clip_weights
 from yuren_train.models.export.projector import two_layers
 from yuren_train.models.export.proof import (
+    CONVERSATION,
     QUESTION,
     Difference,
     Prompt,
@@ -118,7 +120,7 @@ def export_llava(ref: str, out: Path, *, tell: Tell = tell_no_one) -> ExportedLl
         theirs: Any = LlavaForConditionalGeneration.from_pretrained(draft, dtype=dtype).eval()
         difference = compare(theirs, wanted)
         refuse_what_differs(difference, wanted, dtype)
-        pixels = _pixels(draft, picture, prompts[1])
+        pixels = _pixels(draft, picture, prompts)
         provenance |= {"difference": asdict(difference), "pixels": pixels}
         with storing(out):
             save_provenance(draft, provenance)
@@ -177,25 +179,31 @@ def _llava(source: Source) -> LlavaForConditionalGeneration:
     return llava
 
 
-def _pixels(draft: Path, picture: Image, prompt: Prompt) -> tuple[float, float]:
+def _pixels(draft: Path, picture: Image, prompts: Sequence[Prompt]) -> tuple[float, float]:
     """What LlavaProcessor makes of a picture beside what we make of it; the ids must be ours.
 
     Raises:
         StorageError: the ids are others.
     """
-    content = [{"type": "image"}, {"type": "text", "text": QUESTION}]
-    ours = prompt.pixel_values
+    text, seen = prompts
+    ours = seen.pixel_values
     assert ours is not None
+    asked = [{"role": "user", "content": [{"type": "image"}, _said(QUESTION)]}]
+    told = [{"role": said.role.value, "content": [_said(said.text)]} for said in CONVERSATION]
     apart = []
     for options in ({}, {"backend": "pil"}):
         given: dict[str, Any] = dict(options)
         processor: Any = LlavaProcessor.from_pretrained(draft, **given)
-        text = processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-        inputs = processor(images=picture, text=text, return_tensors="pt")
-        refuse_other_ids(inputs["input_ids"][0].tolist(), prompt.input_ids)
+        for prompt, messages in ((text, told), (seen, asked)):
+            rendered = processor.apply_chat_template(messages, add_generation_prompt=True)
+            pictures = None if prompt is text else picture
+            inputs = processor(images=pictures, text=rendered, return_tensors="pt")
+            refuse_other_ids(inputs["input_ids"][0].tolist(), prompt.input_ids)
         std = torch.tensor(processor.image_processor.image_std).view(3, 1, 1)
         steps = (inputs["pixel_values"][0] - ours[0]).abs() * std * 255
         apart.append(float(steps.max()))
     return apart[0], apart[1]
+
+
+def _said(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our logits beside those of the other side's loader, on ordinary text and on a picture.
 
-Both compute in fp32 where memory suffices for one copy of the weights in it, else in the dtype
-of the weights; there is one model in memory at a time.
+Both compute in fp32 where the memory that is free suffices for one copy of the weights in it, else
+in the dtype of the weights; there is one model in memory at a time.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import torch
@@ -20,9 +19,16 @@ from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Message, Role, TextPart
 from yuren_core.model.fast_tokenizer import ORDINARY_TEXT
 from yuren_core.model.tokenization import ChatTokenizer
+from yuren_train.models.export.room import available_memory
 from yuren_train.models.export.source import Source, cast, seeing
 
 QUESTION = "What is in this picture?"
+
+CONVERSATION = (
+    *(Message.of(role, text) for text in ORDINARY_TEXT for role in (Role.USER, Role.ASSISTANT)),
+    Message.of(Role.USER, ORDINARY_TEXT[0]),
+)
+"""Questions and answers, so that trained rows of control tokens count, and one to be answered."""
 
 _SPARE = 1.3  # of what the weights take; activations at this length are small
 _ROUNDING = 64  # eps of the dtype, relative to the largest logit: many layers round
@@ -62,20 +68,16 @@ class Expected:
 
 
 def proof_dtype(source: Source) -> torch.dtype:
-    """fp32 where memory suffices, else the weights' own."""
+    """fp32 where the memory that is free suffices, else the weights' own."""
     parameters = sum(parameter.numel() for parameter in source.model.parameters())
     if source.tower is not None:
         parameters += sum(parameter.numel() for parameter in source.tower.parameters())
-    enough = 4 * parameters * _SPARE < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return torch.float32 if enough else source.dtype
+    return torch.float32 if 4 * parameters * _SPARE < available_memory() else source.dtype
 
 
 def text_prompt(tokenizer: ChatTokenizer) -> Prompt:
-    """Questions and answers, so that trained rows of control tokens count."""
-    messages = [
-        Message.of(role, text) for text in ORDINARY_TEXT for role in (Role.USER, Role.ASSISTANT)
-    ]
-    rendered = tokenizer.prompt_format.render(messages)
+    """`CONVERSATION`, with the answer opened."""
+    rendered = tokenizer.prompt_format.render(CONVERSATION)
     return Prompt(tokenizer.encode([s for part in rendered for s in part]).input_ids)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,14 +13,16 @@ import torch
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from yuren_core.chatml import chat_template
+from yuren_core.chatml import PLAIN, ChatMLStyle, chat_template
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
 from yuren_core.model.adapter_files import is_adapter, read_adapter
 from yuren_core.model.checkpoint import weight_files
+from yuren_core.model.llava_files import PROJECTOR_FILE
 from yuren_core.model.loading import base_directory, find_model, load_model
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig, MultimodalLlamaForCausalLM
 from yuren_core.model.prompt_format import ChatML
+from yuren_core.model.text_encoding import add_nothing
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.weights import tell_nobody
@@ -65,16 +68,30 @@ class Source:
         """The tokenizer of transformers."""
         return self.tokenizer.tokenizer
 
+    @property
+    def style(self) -> ChatMLStyle:
+        """The habits of its ChatML; none where its prompts are others."""
+        known = self.tokenizer.prompt_format
+        return known.style if isinstance(known, ChatML) else PLAIN
+
+    @property
+    def stops(self) -> list[str]:
+        """Tokens that end an answer, in the order of their ids."""
+        return [
+            str(self.hf_tokenizer.convert_ids_to_tokens(i)) for i in sorted(self.tokenizer.stop_ids)
+        ]
+
     def chat_template(self, image_tokens: int = 0) -> str:
         """The Jinja template of its prompts; `image_tokens` patches stand for a picture."""
-        known = self.tokenizer.prompt_format
-        if isinstance(known, ChatML):
-            return chat_template(image_tokens, known.style)
+        if isinstance(self.tokenizer.prompt_format, ChatML):
+            return chat_template(image_tokens, self.style)
         own: str = self.hf_tokenizer.chat_template
         return own
 
     def text_config(self) -> LlamaConfig:
         """The config of the language model alone."""
+        if not isinstance(self.model.config, MultimodalLlamaConfig):
+            return deepcopy(self.model.config)
         values: dict[str, Any] = self.model.config.to_dict()
         for name in ("model_type", "architectures", "image_token_id", "use_mm_proj"):
             values.pop(name, None)
@@ -88,7 +105,9 @@ class Source:
         adapter: list[Path] = []
         if self.path != self.base:
             adapter = sorted((*self.path.glob("*adapter*"), *self.path.glob("mm_projector.*")))
-        files = (self.base / "config.json", *weight_files(self.base))
+        apart = self.base / PROJECTOR_FILE  # of LLaVA, as its authors published it
+        files = [self.base / "config.json", *weight_files(self.base)]
+        files += [apart] if apart.is_file() else []
         return {
             "made_by": made_by,
             "source": {"ref": self.ref, "path": str(self.path), "sha256": hashes_of(adapter)},
@@ -101,7 +120,7 @@ class Source:
 def read_source(ref: str, tell: Tell = tell_no_one) -> Source:
     """Read a model or an adapter, as the chat does.
 
-    16-bit weights stay what they are; others are held in fp32. An adapter that was trained on
+    Weights in bf16 stay what they are; others are held in fp32. An adapter that was trained on
     4-bit weights meets these.
 
     Args:
@@ -121,6 +140,8 @@ def read_source(ref: str, tell: Tell = tell_no_one) -> Source:
         device="cpu",
         progress=lambda stage, fraction: tell("load", fraction if stage == "weights" else None),
     )
+    if isinstance(loaded.tokenizer.prompt_format, ChatML):
+        add_nothing(loaded.tokenizer.tokenizer)
     return Source(
         ref,
         path,

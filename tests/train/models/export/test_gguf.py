@@ -20,7 +20,7 @@ from tests.core.pictures import quarters
 from tests.train.models.export.clip_graph import ClipGraph
 from tests.train.models.export.towers import VIT, make_tower
 from tests.train.models.test_merge import IDS, make_adapter
-from yuren_core.chatml import IM_END, IMG_PATCH, chat_template
+from yuren_core.chatml import IM_END, IMG_PATCH, PLAIN, ChatMLStyle, chat_template
 from yuren_core.errors import ModelFormatError, UsageError
 from yuren_core.model.loading import load_model
 from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM
@@ -120,15 +120,18 @@ def test_tokens_stops_and_template(text_model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("marker", ["<__media__>", "<__media_x7B__>"])
 @pytest.mark.parametrize("opened", [True, False])
-def test_the_template_puts_llama_cpps_marker_between_brackets(marker: str, opened: bool) -> None:
+@pytest.mark.parametrize("style", [PLAIN, ChatMLStyle("</s>", pictures_last=True)])
+def test_the_template_puts_llama_cpps_marker_between_brackets(
+    marker: str, opened: bool, style: ChatMLStyle
+) -> None:
     words = "if a__>b: # <media>"
     said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}]
     parts = [{"type": "text", "text": words}, {"type": "image"}, {"type": "text", "text": words}]
-    ours = jinja2.Template(chat_template(1)).render(
+    ours = jinja2.Template(chat_template(1, style)).render(
         messages=[*said, {"role": "user", "content": parts}], add_generation_prompt=opened
     )
     joined = {"role": "user", "content": words + marker + words}
-    found = jinja2.Template(gguf_chat_template()).render(
+    found = jinja2.Template(gguf_chat_template(style)).render(
         messages=[*said, joined], add_generation_prompt=opened
     )
     assert found == ours.replace(IMG_PATCH, marker)
