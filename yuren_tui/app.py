@@ -253,6 +253,8 @@ class ChatApp(Guarded, KeysInOrder, BriefNotices, inherit_bindings=False):
 
     def _handle_exception(self, error: Exception) -> None:
         path = log_fault(error)
+        if self._exit:
+            return  # what fails while all is taken down is for the log alone
         now = time.monotonic()
         self._faults = [*(t for t in self._faults if now - t < _FAULTS_WITHIN_S), now]
         # A widget whose own handler failed takes no more messages: nothing can be trusted then.

@@ -5,7 +5,8 @@ Textual forwards a character to the focused widget's queue, runs a binding with 
 and any other binding only when the key has bubbled up to the app. So in a burst (a fast typist on a
 busy machine, a paste without brackets, an input method) a line break came before the words before
 it, and Backspace after the words behind it. Here the next key waits until the one before has been
-through: whatever it had been forwarded to, all parents, and the app itself.
+through: whatever it had been forwarded to, all parents, and the app itself. What is typed on while
+the app ends is dropped: nothing is there any more that could take it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class KeysInOrder(App[None], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
+        elif self._is_ending:
+            self._waiting_keys.clear()
         elif self._taking_keys is None and (
             self._key_through is None or self._key_through.is_set()
         ):
@@ -42,6 +45,11 @@ class KeysInOrder(App[None], inherit_bindings=False):
             if self._taking_keys is None:
                 self._taking_keys = asyncio.create_task(self._take_keys())
 
+    @property
+    def _is_ending(self) -> bool:
+        """Whether no screen takes keys any more, or soon none will."""
+        return self._exit or self._closing or not self._screen_stacks.get(self.current_mode)
+
     async def _take_keys(self) -> None:
         """Take all keys that wait; beside the app's own messages, which a key is waited for in."""
         try:
@@ -49,6 +57,9 @@ class KeysInOrder(App[None], inherit_bindings=False):
                 if self._key_through is not None:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._key_through.wait(), _LONGEST_S)
+                if self._is_ending:
+                    self._waiting_keys.clear()
+                    break
                 try:
                     await self._take_key(self._waiting_keys.popleft())
                 except Exception as error:  # noqa: BLE001 - a border, as the app's own handlers
@@ -59,6 +70,8 @@ class KeysInOrder(App[None], inherit_bindings=False):
     async def _take_key(self, event: events.Key | events.Paste) -> None:
         target = self.focused
         await super().on_event(event)
+        if self._is_ending:
+            return
         # A key may have opened another screen: it has to be there for the next one.
         pumps = [*(target.ancestors_with_self if target else ()), *self.screen_stack[-1:], self]
         self._key_through = asyncio.Event()

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from textual.await_complete import AwaitComplete
 from textual.binding import ActiveBinding, BindingType
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
+from textual.worker import active_worker
 
 from yuren_tui.bindings import bind, translate
 from yuren_tui.notices import TOGETHER_S, drop_notices
@@ -43,6 +45,17 @@ def _come_up(screen: Screen[ResultType]) -> None:
         still_cursors(screen)
 
 
+def _end_work(screen: Screen[Any]) -> None:
+    """Cancel what is still read or drawn for a screen that goes, but for whoever closes it.
+
+    Textual does so once the screen's widgets are gone, which a worker then looks for in vain.
+    """
+    closing = active_worker.get(None)
+    for worker in screen.workers:
+        if worker is not closing and screen in worker.node.ancestors_with_self:
+            worker.cancel()
+
+
 class TranslatedScreen(Guarded, Screen[ResultType], inherit_bindings=False):
     """A screen whose bindings speak the language of the person."""
 
@@ -73,6 +86,11 @@ class TranslatedModal(Guarded, ModalScreen[ResultType], inherit_bindings=False):
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """The bindings that act now, translated."""
         return translate(super().active_bindings)
+
+    def dismiss(self, result: ResultType | None = None) -> AwaitComplete:
+        """Close with a result; what is still under way for it ends."""
+        _end_work(self)
+        return super().dismiss(result)
 
     def action_close(self) -> None:
         """Close without a result."""
