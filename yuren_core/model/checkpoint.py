@@ -87,7 +87,7 @@ def read_config(directory: Path, known: Mapping[str, Any] = TRAINED) -> LlamaCon
     path = directory / "config.json"
     model_type = raw.get("model_type")
     cls = known.get(model_type) if isinstance(model_type, str) else None
-    if cls is None and (model_type in TALKED_TO or model_type in LLAVA_TYPES):
+    if cls is None and model_type in (*TALKED_TO, *LLAVA_TYPES):
         raise ModelFormatError(
             tr("error.checkpoint.talked_to", path=path, found=repr(model_type)),
             tr("error.checkpoint.talked_to_hint", known=", ".join(known), path=directory),

@@ -13,6 +13,9 @@ from tokenizers import AddedToken
 from transformers import LlamaConfig, PreTrainedTokenizerBase
 
 from yuren_core.chatml import PLAIN, ChatMLStyle, chat_template
+from yuren_core.errors import ModelFormatError
+from yuren_core.i18n import tr
+from yuren_core.model.architectures import TRAINED
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
 from yuren_core.model.prompt_format import ChatML, PromptFormat
 from yuren_core.model.template_format import TemplateFormat
@@ -64,10 +67,21 @@ def llava_format(
 
 
 def prompt_format_of(config: LlamaConfig, tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
-    """ChatML for ours and for models without a template; else the model's own template."""
+    """ChatML for ours and for models without a template; else the model's own template.
+
+    Raises:
+        ModelFormatError: it has no template, knows no ChatML, and cannot be taught it here.
+    """
     if isinstance(config, MultimodalLlamaConfig) or tokenizer.chat_template in (
         None,
         chat_template(),
     ):
-        return ChatML(chatml_style(config, tokenizer))
+        known = ChatML(chatml_style(config, tokenizer))
+        lacks = not set(known.needed(sees=False)) <= tokenizer.get_vocab().keys()
+        if lacks and config.model_type not in TRAINED:
+            raise ModelFormatError(
+                tr("error.template.absent", kind=config.model_type),
+                tr("error.template.absent_hint"),
+            )
+        return known
     return TemplateFormat(tokenizer)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,5 +161,17 @@ def test_a_template_that_refuses_is_told(loaded: LoadedModel) -> None:
 
 
 def test_the_trainer_reads_llamas_alone(tmp_path: Path) -> None:
-    with pytest.raises(ModelFormatError, match="model_type 'mistral'"):
+    with pytest.raises(ModelFormatError, match="'mistral' can be talked to"):
         read_config(make_mistral(tmp_path / "mistral"))
+
+
+def test_without_a_template_it_is_not_sent_to_prepare_base_which_would_refuse_it(
+    tmp_path: Path,
+) -> None:
+    bare = make_llama(tmp_path / "mistral")  # but for its name, the same
+    (bare / "chat_template.jinja").unlink()
+    config = json.loads((bare / "config.json").read_text())
+    (bare / "config.json").write_text(json.dumps({**config, "model_type": "mistral"}))
+    with pytest.raises(ModelFormatError, match="neither a chat template") as caught:
+        load_model(str(bare), load="fp32", device="cpu")
+    assert "prepare-base" not in caught.value.hint
