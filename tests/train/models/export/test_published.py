@@ -11,6 +11,7 @@ import jinja2
 import pytest
 import torch
 from gguf import GGUFReader, TokenType
+from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlavaForConditionalGeneration, LlavaProcessor
 
 from tests.core.foreign import make_mistral, make_qwen2
@@ -130,6 +131,18 @@ def test_a_llava_becomes_one_again_in_its_own_dtype(tmp_path: Path) -> None:
     with pytest.raises(ModelFormatError, match="not ChatML") as caught:
         export_gguf(str(source), tmp_path / "gguf")
     assert "--to llava" in caught.value.hint
+
+
+def test_an_adapter_on_a_llava_is_merged(tmp_path: Path) -> None:
+    base = save_hf(make_theirs(image_size=28), tmp_path / "llava")
+    layers = r".*language_model.*q_proj|.*projector\.linear_1"
+    config = LoraConfig(r=4, target_modules=layers, init_lora_weights=False)
+    wrapped = get_peft_model(LlavaForConditionalGeneration.from_pretrained(base), config)
+    wrapped.save_pretrained(tmp_path / "adapter")
+    made = export_llava(str(tmp_path / "adapter"), tmp_path / "out")
+    again = LlavaForConditionalGeneration.from_pretrained(made.path).state_dict()
+    merged = wrapped.merge_and_unload().state_dict()
+    assert all(torch.allclose(again[name], merged[name], atol=1e-5) for name in again)
 
 
 def test_a_llava_that_pads_with_a_colour_is_refused_with_the_reason(
