@@ -6,30 +6,48 @@ No textual. What is not saved is kept with the chat; nothing else of it changes 
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from yuren_core.messages import Message, Role
-from yuren_core.prompt import PromptItem
 from yuren_core.protocol import Counted
-from yuren_tui.presets import MacroContext, expand, macro_context, unknown_macros, warning_of
+from yuren_tui.presets import (
+    Assembly,
+    LoreReport,
+    MacroContext,
+    expand,
+    macro_context,
+    short_warning_of,
+    unknown_macros,
+)
 from yuren_tui.session import Session
 from yuren_tui.session.tokens import estimate_tokens
 from yuren_tui.store import PromptVersion
 
-VARIABLES = ("user", "char", "model", "date", "time", "weekday", "isodate", "lang")
+VARIABLES = (
+    *("user", "char", "model", "date", "time", "weekday", "isodate", "lang"),
+    *("persona", "original"),
+)
 """Shown always; the longer ones only where they stand for something."""
 
-_LONGER = ("persona", "description", "personality", "scenario", "original", "lastUserMessage")
+_LONGER = ("description", "personality", "scenario", "lastUserMessage")
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """Tokens of a text; a guess where the model process could not be asked."""
+class Told:
+    """All that the system says at the head of the chat, and what it costs.
 
+    Attributes:
+        text: the system prompt, and who the character is, macros filled in; lore, which comes and
+            goes with the turns, is not in it.
+        tokens: what F6 counts as the system prompt.
+        is_guess: the model process could not be asked.
+    """
+
+    text: str
     tokens: int
     is_guess: bool
 
@@ -58,6 +76,7 @@ class PromptDesk:
         self.preset_name = "" if chat.preset.id == "none" else resolved.name
         self.preset_text = resolved.system
         self._resolved = resolved
+        self._looking: asyncio.Task[Assembly] | None = None
 
     def keep(self, text: str) -> None:
         """Keep the edit as it is now with the chat; nothing where it changes nothing.
@@ -76,12 +95,6 @@ class PromptDesk:
         self._chat.system_prompt = text
         self._chat.save_system_draft(None)
 
-    def expanded(self, text: str) -> str:
-        """The text as the model is told it now; without one, a character is told the usual."""
-        if not text.strip() and self._resolved.is_character:
-            text = "{{original}}"
-        return expand(text, self._context()).strip()
-
     def variables(self) -> list[tuple[str, str]]:
         """Each variable as it is written, and what it stands for now."""
         context = self._context()
@@ -94,7 +107,7 @@ class PromptDesk:
 
     def warning(self, text: str) -> str:
         """What is to be said of variables that nobody knows; empty where there are none."""
-        return warning_of(unknown_macros(text))
+        return short_warning_of(unknown_macros(text))
 
     def versions(self) -> list[PromptVersion]:
         """The system prompts that this chat has had, the latest first, without the present one."""
@@ -104,18 +117,27 @@ class PromptDesk:
         past = self._session.store.chats.system_prompts(chat.id)
         return [version for version in past if version.text != self.text]
 
-    async def cost(self, text: str) -> Cost:
-        """What the text costs, with its variables filled in."""
-        told = self.expanded(text)
-        if not told:
-            return Cost(0, False)
+    async def told(self, text: str) -> Told:
+        """What the model is told with a text as the chat's system prompt."""
+        prompt = replace(self._chat.prompt(), system_prompt=text)
+        items = prompt.assemble(await self._lore()).items
+        said = [item.message.text for item in items if item.kind == "system"]
+        whole = "\n\n".join(said)
+        if not said:
+            return Told("", 0, False)
         session = self._session
         if session.model.phase == "ready" and not session.is_answering:
-            item = PromptItem(Message.of(Role.SYSTEM, told), "system")
-            event = await session.client.count((item,), session.sampling)
+            event = await session.client.count(items, session.sampling)
             if isinstance(event, Counted):
-                return Cost(event.tokens[0], False)
-        return Cost(estimate_tokens(told), True)
+                counts = zip(items, event.tokens, strict=True)
+                return Told(whole, sum(n for item, n in counts if item.kind == "system"), False)
+        return Told(whole, sum(map(estimate_tokens, said)), True)
+
+    async def _lore(self) -> LoreReport:
+        """What the lorebooks do now, found once and in a thread: it may take a good while."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(asyncio.to_thread(self._chat.prompt().assemble))
+        return (await asyncio.shield(self._looking)).lore
 
     def _context(self) -> MacroContext:
         chat = self._session.chat

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from tests.tui.chat_app import Driven, running, words
 from yuren_tui.notices import TOGETHER_S
-from yuren_tui.presets import Preset
+from yuren_tui.presets import Lorebook, LoreEntry, Preset, PresetText
 from yuren_tui.prompt_desk import Line, compare
 from yuren_tui.screens.system_prompt import SystemPromptScreen
 from yuren_tui.session import Profile
@@ -52,9 +52,53 @@ async def test_a_variable_that_nobody_knows_is_named_while_one_types(tmp_path: P
         screen = await panel(chat)
         screen.query_one(EditArea).put("I am {{usr}}.")
         await chat.until(lambda: "{{usr}} stays as it is written" in chat.screen_text())
-        assert "There are {{user}}, {{char}}" in shown(screen, "#cost")
+        assert "Is {{user}} meant?" in shown(screen, "#cost")
+        assert "{{persona}}  (nothing yet)" in shown(screen, "#variables")
         screen.query_one(EditArea).put("I am {{user}}.")
         await chat.until(lambda: "stays as it is written" not in chat.screen_text())
+
+
+CARD = Preset(
+    "mira",
+    PresetText(
+        name="Mira",
+        system="",
+        character="{{char}} mends nets for {{user}}.",
+        personality="calm",
+        scenario="A pier.",
+        greeting="Late, {{user}}?",
+        lorebook=Lorebook(
+            entries=(LoreEntry("1", "The sea is grey.", is_constant=True, where="before_char"),)
+        ),
+    ),
+)
+
+
+async def test_the_preview_of_a_character_is_all_that_f6_counts(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", preset=CARD) as chat:
+        await chat.open()
+        await chat.until(lambda: chat.chat.use)
+        counted = chat.chat.use.by_kind["system"]
+        screen = await panel(chat)
+        preview = shown(screen, "#preview")
+        assert preview.startswith("You are Mira, in a conversation with Friend.")
+        assert preview.endswith(
+            "Mira mends nets for Friend.\n\nPersonality: calm\n\nScenario: A pier."
+        )
+        assert shown(screen, "#cost") == f"{counted} tokens"
+        screen.query_one(EditArea).put("Be Mira.")
+        await chat.until(lambda: shown(screen, "#preview").startswith("Be Mira.\n\nMira mends"))
+
+
+async def test_a_warning_is_whole_in_a_wide_terminal(tmp_path: Path) -> None:
+    async with running(tmp_path / "log", size=(100, 30)) as chat:
+        await chat.ready()
+        screen = await panel(chat)
+        screen.query_one(EditArea).put("I am {{bogus}} and {{usr}} and {{x}}.")
+        await chat.until(lambda: "stays as it is written" in shown(screen, "#cost"))
+        await chat.pilot.pause()
+        cost = screen.query_one("#cost", Static)
+        assert cost.virtual_size.height <= cost.size.height
 
 
 async def test_escape_keeps_the_edit_and_says_so(tmp_path: Path) -> None:

@@ -38,7 +38,12 @@ from yuren_tui.presets.preset import (
     PresetText,
     ResolvedText,
 )
-from yuren_tui.presets.unknown_macros import unknown_in, unknown_macros, warning_of
+from yuren_tui.presets.unknown_macros import (
+    short_warning_of,
+    unknown_in,
+    unknown_macros,
+    warning_of,
+)
 
 __all__ = [
     "DEFAULT_ID",
@@ -74,6 +79,7 @@ __all__ = [
     "preset_of_card",
     "read_card",
     "read_lorebook",
+    "short_warning_of",
     "unknown_in",
     "unknown_macros",
     "warning_of",

@@ -24,6 +24,7 @@ from yuren_core.prompt import PromptItem, PromptKind
 from yuren_tui.presets.address import called_without_name
 from yuren_tui.presets.examples import parse_examples
 from yuren_tui.presets.json_values import clean_text
+from yuren_tui.presets.library import PresetLibrary
 from yuren_tui.presets.lore_activation import activate_lore
 from yuren_tui.presets.lore_choice import LoreScan
 from yuren_tui.presets.lore_report import LoreReport, LoreState
@@ -62,13 +63,15 @@ def assemble(
     lore_state: LoreState | None = None,
     lorebooks: Sequence[Lorebook] = (),
     greeting_index: int | None = None,
+    lore: LoreReport | None = None,
 ) -> Assembly:
     """Put a prompt together.
 
     Args:
         preset: who the model is.
         history: the chat, oldest first, without a system prompt; greetings are part of it.
-        user_name: what `{{user}}` stands for; "" for "the user": in a prompt, "you" is the model.
+        user_name: what `{{user}}` stands for; "" for "the user", since "you" is the model in a
+            prompt; a character is told of "Friend", as its greeting calls somebody without a name.
         model: the model's name.
         language: which of the preset's languages speaks.
         now: the clock.
@@ -80,6 +83,7 @@ def assemble(
         lore_state: what `Assembly.lore.state` was after the last turn that was sent.
         lorebooks: others that hold beside the preset's own.
         greeting_index: which first message the chat began with, for `@@is_greeting`.
+        lore: what the lorebooks do with this history, where it is known; None looks through them.
 
     Returns:
         The items in order, and the lore report.
@@ -106,16 +110,17 @@ def assemble(
         nothing = replace(context, texts={**context.texts, "original": ""})
         return clean_text(expand(words_, nothing)).strip()
 
-    scan = LoreScan(
-        history=history,
-        count_tokens=count_tokens,
-        expand=told,
-        seed=seed,
-        state=lore_state or LoreState(),
-        greeting_index=greeting_index,
-        budget=budget,
-    )
-    lore = activate_lore((text.lorebook, *lorebooks), scan)
+    if lore is None:
+        scan = LoreScan(
+            history=history,
+            count_tokens=count_tokens,
+            expand=told,
+            seed=seed,
+            state=lore_state or LoreState(),
+            greeting_index=greeting_index,
+            budget=budget,
+        )
+        lore = activate_lore((text.lorebook, *lorebooks), scan)
     items = [
         *_head(text, lore, told, persona),
         *_examples(text, told, context),
@@ -171,7 +176,7 @@ def macro_context(
 ) -> MacroContext:
     """What macros stand for with this preset and this chat."""
     base = MacroContext(
-        user=clean_text(user_name) or words(text.language, "user"),
+        user=clean_text(user_name) or words(text.language, _nobody(text)),
         char=clean_text(text.char),
         model=clean_text(model),
         language=text.language,
@@ -183,8 +188,22 @@ def macro_context(
 
 
 def default_system(language: str, *, is_character: bool) -> str:
-    """What `{{original}}` stands for: the usual system prompt, macros still in it."""
-    return words(language, "play" if is_character else "assist")
+    """What `{{original}}` stands for, macros still in it.
+
+    It is what the model would be told had neither chat nor preset a system prompt of its own: how
+    to play a character, else what the default preset says, the person's own where there is one.
+    """
+    if is_character:
+        return words(language, "play")
+    return PresetLibrary().default().text(language).system
+
+
+def _nobody(text: ResolvedText) -> str:
+    """What a person without a name is to the model, as a key of `words`.
+
+    A character calls them so, too, and is to find one word for them in all that it is told.
+    """
+    return "friend_name" if text.is_character else "user"
 
 
 def _texts(

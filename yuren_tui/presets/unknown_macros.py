@@ -45,18 +45,34 @@ def warning_of(unknown: tuple[str, ...]) -> str:
     """One line that names the unknown ones and the known ones; empty where all are known."""
     if not unknown:
         return ""
-    names = ", ".join(one[:_LONGEST] for one in unknown[:_MOST])
-    if len(unknown) > _MOST:
-        names += " …"
-    simple = [name for name in MACRO_NAMES if name.isalpha()]
-    asked = unknown[0].strip("{} ").partition(":")[0]
-    near = difflib.get_close_matches(asked, simple, 1)
-    known = dict.fromkeys([*near, *_OFTEN])
+    known = dict.fromkeys([*_near(unknown), *_OFTEN])
     return tr(
         "presets.unknown_macros",
-        names=names,
+        names=_named(unknown, most=_MOST, longest=_LONGEST),
         known=", ".join(f"{{{{{name}}}}}" for name in known),
     )
+
+
+def short_warning_of(unknown: tuple[str, ...]) -> str:
+    """The same in a few words, for beside a list of those that there are."""
+    if not unknown:
+        return ""
+    said = tr("system.unknown_macros", names=_named(unknown, most=2, longest=24))
+    near = _near(unknown)
+    return said + tr("system.near_macro", name=f"{{{{{near[0]}}}}}") if near else said
+
+
+def _named(unknown: tuple[str, ...], *, most: int, longest: int) -> str:
+    names = ", ".join(
+        one if len(one) <= longest else f"{one[: longest - 1]}…" for one in unknown[:most]
+    )
+    return f"{names} …" if len(unknown) > most else names
+
+
+def _near(unknown: tuple[str, ...]) -> list[str]:
+    """The known one that the first may be meant to be; none where none is like it."""
+    simple = [name for name in MACRO_NAMES if name.isalpha()]
+    return difflib.get_close_matches(unknown[0].strip("{} ").partition(":")[0], simple, 1)
 
 
 def _told(text: ResolvedText) -> Iterator[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 _WORDS = {
     "en": {
-        "assist": "You are a helpful assistant. Answer truthfully and briefly.",
         "play": (
             "You are {{char}}, in a conversation with {{user}}. Stay in character: speak and act "
             "only as {{char}}, and leave what {{user}} says and does to {{user}}."
@@ -22,9 +21,9 @@ _WORDS = {
         "user": "the user",
         "you": "you",
         "friend": "friend",
+        "friend_name": "Friend",
     },
     "zh": {
-        "assist": "你是一个乐于助人的助手。回答要真实、简短。",
         "play": (
             "你是{{char}}，正在和{{user}}对话。始终保持角色：只说{{char}}的话，只做{{char}}的事，"
             "{{user}}说什么、做什么，由{{user}}自己决定。"
@@ -37,6 +36,7 @@ _WORDS = {
         "user": "用户",
         "you": "你",
         "friend": "朋友",
+        "friend_name": "朋友",
     },
 }
 

@@ -22,7 +22,7 @@ from textual.widgets import ContentSwitcher, Footer, OptionList, Static, Tab, Ta
 
 from yuren_core.i18n import tr
 from yuren_tui.bindings import bind
-from yuren_tui.prompt_desk import Cost, PromptDesk, compare
+from yuren_tui.prompt_desk import PromptDesk, Told, compare
 from yuren_tui.sanitize import sanitize, sanitize_line
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.widgets.choices import Choices
@@ -148,15 +148,12 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
     async def _refresh(self) -> None:
         await asyncio.sleep(_REST_S if self.is_mounted else 0)
         text = self._text
-        self._show_views(text)
-        cost = await self._desk.cost(text)
-        self.query_one("#cost", Static).update(self._about(text, cost))
-
-    def _show_views(self, text: str) -> None:
-        told = sanitize(self._desk.expanded(text)[:_LONGEST])
-        preview = Content(told) if told else _faint(tr("system.empty"))
-        self.query_one("#preview", Static).update(preview)
         self.query_one("#changes", Static).update(self._changes(text))
+        told = await self._desk.told(text)
+        shown = sanitize(told.text[:_LONGEST])
+        preview = Content(shown) if shown else _faint(tr("system.empty"))
+        self.query_one("#preview", Static).update(preview)
+        self.query_one("#cost", Static).update(self._about(text, told))
 
     def _changes(self, text: str) -> Content:
         if text == self._desk.preset_text:
@@ -167,8 +164,8 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
         ]
         return Content("\n").join([_faint(tr("system.against", preset=self._origin)), *lines])
 
-    def _about(self, text: str, cost: Cost) -> Content:
-        words = tr("system.guess" if cost.is_guess else "system.cost", tokens=cost.tokens)
+    def _about(self, text: str, told: Told) -> Content:
+        words = tr("system.guess" if told.is_guess else "system.cost", tokens=told.tokens)
         marks: list[tuple[str, str]] = [(words, "$primary")]
         if text != self._desk.text:
             marks.append((f"  ● {tr('system.unsaved')}", "$warning"))
@@ -182,7 +179,11 @@ class SystemPromptScreen(TranslatedModal[EditedPrompt]):
         first = {
             "history": _faint(tr("system.no_history")),
             "variables": Content("\n").join(
-                Content.assemble((written, "$primary"), "  ", (sanitize_line(value, limit=160)))
+                Content.assemble(
+                    (written, "$primary"),
+                    "  ",
+                    sanitize_line(value, limit=160) if value else _faint(tr("system.nothing")),
+                )
                 for written, value in self._desk.variables()
             ),
         }

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from yuren_core.messages import Message
 from yuren_core.prompt import PromptItem
-from yuren_tui.presets import Assembly, LoreState, Preset, assemble
+from yuren_tui.presets import Assembly, LoreReport, LoreState, Preset, assemble
 from yuren_tui.session.tokens import estimate_tokens
 from yuren_tui.session.values import Profile
 
@@ -49,8 +49,12 @@ class ChatPrompt:
     greeting_index: int | None = None
     now: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
-    def assemble(self) -> Assembly:
-        """All that the model is to be told."""
+    def assemble(self, lore: LoreReport | None = None) -> Assembly:
+        """All that the model is to be told.
+
+        Args:
+            lore: of an earlier assembly with the same history; None looks through the lorebooks.
+        """
         assembly = assemble(
             self.preset,
             (*self.history, *self.unsaid),
@@ -64,6 +68,7 @@ class ChatPrompt:
             system_prompt=self.system_prompt,
             lore_state=LoreState(dict(self.lore_active_at)),
             greeting_index=self.greeting_index,
+            lore=lore,
         )
 
         def with_pin(item: PromptItem) -> PromptItem:

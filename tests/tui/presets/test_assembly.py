@@ -13,14 +13,17 @@ from yuren_core.chatml import render
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_tui.presets import (
+    DEFAULT_ID,
     Assembly,
     Lorebook,
     LoreEntry,
     Preset,
+    PresetLibrary,
     PresetText,
     assemble,
     greetings,
 )
+from yuren_tui.presets.words import words
 
 TOLD: dict[str, Any] = {
     "user_name": "Ann",
@@ -109,7 +112,16 @@ def test_a_plain_system_prompt_is_one_message() -> None:
     assert item.message == Message.of(Role.SYSTEM, "Today is May 3, 2025.")
     assert put(Preset.of_system("")).items == ()
     [edited] = put(Preset.of_system("a"), system_prompt="b {{original}}").items
-    assert edited.message.text.startswith("b You are a helpful assistant.")
+    assert edited.message.text == (
+        "b You are a helpful AI assistant named smol. Today is Saturday, May 3, 2025."
+    )
+
+
+def test_original_is_the_persons_own_default_preset_where_there_is_one() -> None:
+    library = PresetLibrary()
+    library.save(Preset(DEFAULT_ID, PresetText(system="Mine, by {{model}}.")))
+    [told] = put(Preset.of_system("b {{original}}")).items
+    assert told.message.text == "b Mine, by smol."
 
 
 def test_what_stands_after_the_history_has_no_original() -> None:
@@ -135,6 +147,24 @@ def test_nobody_with_a_name_is_the_user_since_you_is_the_model(language: str, sa
     told = TOLD | {"user_name": "", "language": language}
     [item] = put(Preset.of_system("{{user}} is late"), **told).items
     assert item.message.text == said
+
+
+def test_a_character_finds_one_word_for_a_person_without_a_name() -> None:
+    for language, word in (("en", "friend"), ("zh", "朋友")):
+        nameless = TOLD | {"user_name": "", "language": language}
+        said = greetings(PLAY, **nameless)[0]
+        head = put(PLAY, Message.of(Role.USER, "Good day"), **nameless).items[0].message.text
+        assert word in said
+        assert word in head.lower()
+        assert words(language, "user") not in head
+
+
+def test_known_lore_is_taken_as_it_is() -> None:
+    first = put(PLAY, *HISTORY)
+    later = put(PLAY, *HISTORY, system_prompt="Edited.", lore=first.lore)
+    assert later.lore is first.lore
+    assert later.items[0].message.text == "Edited."
+    assert later.items[1:] == first.items[1:]
 
 
 def test_lore_state_and_other_lorebooks_take_part() -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from yuren_core.i18n import use_language
@@ -13,10 +15,12 @@ from yuren_tui.presets import (
     Preset,
     PresetLibrary,
     PresetText,
+    short_warning_of,
     unknown_in,
     unknown_macros,
     warning_of,
 )
+from yuren_tui.prompt_desk import VARIABLES
 
 
 @pytest.mark.parametrize(
@@ -64,3 +68,14 @@ def test_a_warning_names_the_nearest_known_one_first() -> None:
     assert "…" in warning_of(tuple(f"{{{{{n}}}}}" for n in range(9)))
     use_language("zh")
     assert "没有这样的变量" in warning_of(("{{usr}}",))
+
+
+def test_the_editor_names_few_words_and_lists_all_that_a_warning_names() -> None:
+    use_language("en")
+    assert short_warning_of(()) == ""
+    said = short_warning_of(("{{usr}}", "{{" + "x" * 50 + "}}", "{{c}}"))
+    assert said.startswith("{{usr}}, {{xxxxxxxxxxxxxxxxxxxxx… … stays as it is written")
+    assert said.endswith("Is {{user}} meant?")
+    assert len(said) < 160
+    named = set(re.findall(r"\{\{(\w+)\}\}", warning_of(("{{bogus}}",)))) - {"bogus"}
+    assert named <= set(VARIABLES)
