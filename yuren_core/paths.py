@@ -18,7 +18,7 @@ from pathlib import Path
 
 import platformdirs
 
-from yuren_core.errors import StorageError
+from yuren_core.errors import StorageError, UsageError
 from yuren_core.i18n import reason_of, tr
 
 _APP = "yuren"
@@ -68,6 +68,24 @@ def storing(target: Path) -> Iterator[None]:
             tr("error.paths.unwritable", path=target, reason=reason_of(error)),
             tr("error.paths.unwritable_hint"),
         ) from error
+
+
+def require_parent(target: Path) -> None:
+    """Refuse a file whose directory is not there: where a person names the place, none is made.
+
+    Raises:
+        UsageError: a part of the path is missing, or is a file.
+        StorageError: the system does not let us look.
+    """
+    parts = [*reversed(target.absolute().parents)]
+    with storing(target):
+        wrong = next((part for part in parts if not part.is_dir()), None)
+        if wrong is None:
+            return
+        kind = "part_is_file" if wrong.exists() else "no_directory"
+    raise UsageError(
+        tr(f"error.paths.{kind}", path=target, part=wrong), tr(f"error.paths.{kind}_hint")
+    )
 
 
 def atomic_write(target: Path, content: bytes | str) -> None:

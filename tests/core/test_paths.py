@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from yuren_core import paths
-from yuren_core.errors import StorageError
-from yuren_core.paths import atomic_directory, atomic_write, storing
+from yuren_core.errors import StorageError, UsageError
+from yuren_core.paths import atomic_directory, atomic_write, require_parent, storing
 
 Fail = Callable[[str], None]
 
@@ -150,3 +150,15 @@ def test_a_rename_that_fails_keeps_the_older_directory(tmp_path: Path) -> None:
     with pytest.raises(StorageError), atomic_directory(target) as draft:
         draft.rmdir()  # so that it cannot be given its name
     assert [path.name for path in target.iterdir()] == ["old"]
+
+
+def test_a_place_that_a_person_names_has_its_directory(tmp_path: Path) -> None:
+    require_parent(tmp_path / "a.md")
+    with pytest.raises(UsageError) as missing:
+        require_parent(tmp_path / "one" / "two" / "a.md")
+    assert missing.value.message.endswith(f"there is no directory {tmp_path / 'one'}")
+    assert missing.value.hint == "Make it first, or name a place that is there."
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError) as through:
+        require_parent(tmp_path / "file" / "a.md")
+    assert through.value.message.endswith(f"{tmp_path / 'file'} is a file, not a directory")

@@ -17,7 +17,7 @@ from pathlib import Path
 from yuren_core.attachments import printable
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
-from yuren_core.paths import atomic_write, config_dir, storing
+from yuren_core.paths import atomic_write, config_dir, require_parent, storing
 from yuren_core.shipped import assets_dir
 from yuren_tui.presets.card_conversion import card_of_preset, preset_of_card
 from yuren_tui.presets.card_files import read_card, write_card
@@ -35,7 +35,7 @@ from yuren_tui.presets.library_files import (
 from yuren_tui.presets.names import check_id, id_of_name
 from yuren_tui.presets.preset import BrokenPreset, Preset, PresetText
 from yuren_tui.presets.toml_files import preset_of_toml, read_preset
-from yuren_tui.presets.toml_text import preset_toml
+from yuren_tui.presets.toml_text import new_preset_toml, preset_toml
 
 DEFAULT_ID = "assistant"
 """The preset of a chat that names none."""
@@ -137,12 +137,14 @@ class PresetLibrary:
         return id_of_name(name, {entry.id for entry in self.entries()})
 
     def create(self, name: str, *, system: str = "") -> Preset:
-        """A new preset of the person's, saved.
+        """A new preset of the person's, saved; its file offers in comments what else it may hold.
 
         Raises:
             StorageError: it cannot be written.
         """
-        return self.save(Preset(self.new_id(name), PresetText(name=name, system=system)))
+        path = self.own / f"{self.new_id(name)}.toml"
+        atomic_write(path, new_preset_toml(name, system))
+        return self._load(path)
 
     def save(self, preset: Preset) -> Preset:
         """Write a preset among the person's, with its picture and card beside it.
@@ -264,9 +266,11 @@ class PresetLibrary:
             language: which of its languages a card speaks; a .toml file holds all.
 
         Raises:
+            UsageError: the directory is not there.
             CardError: another suffix, or a picture that cannot be read.
             StorageError: it cannot be written.
         """
+        require_parent(path)
         if path.suffix.lower() != ".toml":
             write_card(card_of_preset(preset, language), path)
             return

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
+from yuren_core.i18n import tr
 from yuren_tui.presets.lorebook import ENTRY_FIELDS, Lorebook, LoreEntry
 from yuren_tui.presets.lorebook_json import lorebook_of_json
 from yuren_tui.presets.preset import DEFAULT_NOTE_DEPTH, Preset, PresetText
@@ -57,6 +58,18 @@ def preset_toml(preset: Preset, *, avatar: str | None = None, card: str | None =
         lines += ["", f"[{language}]", *_text(text)]
         lines += _book(text.lorebook, None, f"{language}.lorebook")
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def new_preset_toml(name: str, system: str = "") -> str:
+    """The file of a new preset: what else it may hold is offered in comments.
+
+    Args:
+        name: what it is called.
+        system: its system prompt.
+    """
+    head = (tr("preset_template.head"), f"name = {toml_value(name)}")
+    body = (tr("preset_template.system"), f"system = {toml_value(system)}")
+    return "\n".join((*head, "", *body, "", tr("preset_template.offers").strip("\n"), ""))
 
 
 def toml_value(value: object) -> str:

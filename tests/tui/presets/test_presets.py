@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.tui.presets import cards
 from tests.tui.presets.test_lore import ENTRIES
-from yuren_core.errors import YurenError
+from yuren_core.errors import UsageError, YurenError
 from yuren_core.i18n import use_language
 from yuren_core.images import inspect_image
 from yuren_core.messages import Role
@@ -40,6 +41,7 @@ from yuren_tui.presets import (
     read_card,
 )
 from yuren_tui.presets.names import check_id, id_of_name
+from yuren_tui.presets.schema import PresetTable
 from yuren_tui.presets.toml_files import preset_of_toml
 from yuren_tui.presets.toml_text import preset_toml
 
@@ -286,6 +288,37 @@ def test_a_card_is_imported_and_exported_unchanged(
     reread = PresetLibrary(own=library.own).get("mira")
     assert reread == preset
     assert library.resolve(str(source)).common == replace(preset.common)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_new_preset_offers_all_that_a_preset_may_hold(
+    library: PresetLibrary, language: str
+) -> None:
+    use_language(language)
+    made = library.create("Shen", system='Say "hi".')
+    assert made.common == PresetText(name="Shen", system='Say "hi".')
+    assert made.path is not None
+    text = made.path.read_text(encoding="utf-8")
+    assert ("A preset." in text) is (language == "en")
+    offer = re.compile(r"^# ((?:\w+ = |\[|<START>|\{\{).*)$", re.MULTILINE)
+    (library.own / "picture.png").write_bytes(cards.png())
+    preset = library.check(offer.sub(r"\1", text), "shen")
+    said = preset.text(language)
+    assert all(getattr(said, field.name) for field in fields(PresetText))
+    assert len(said.alternate_greetings) == 2
+    assert len(said.lorebook.entries) == 2
+    assert preset.sampling.told == {"temperature", "top_p"}
+    assert preset.avatar is not None
+    assert list(preset.texts) == [{"en": "zh", "zh": "en"}[language]]
+    table = set(PresetTable.model_fields) - {"en", "zh", "card", "version", "lorebook", "sampling"}
+    assert all(re.search(rf"^(# )?{key} = ", text, re.MULTILINE) for key in table)
+
+
+@pytest.mark.parametrize("name", ["shared.toml", "card.png", "card.json"])
+def test_an_export_makes_no_directory(library: PresetLibrary, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="there is no directory"):
+        library.export(library.default(), tmp_path / "none" / name, language="en")
+    assert not (tmp_path / "none").exists()
 
 
 def test_one_of_ours_becomes_a_card_and_comes_back(library: PresetLibrary, tmp_path: Path) -> None:

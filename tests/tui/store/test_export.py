@@ -20,7 +20,7 @@ from yuren_core.i18n import use_language
 from yuren_core.messages import Role
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.store import PresetVersion, PromptVersion, Store
-from yuren_tui.store.transfer import export_chats, free_path, import_file
+from yuren_tui.store.transfer import ExportFormat, export_chats, free_path, import_file
 from yuren_tui.store.transfer.records import ChatRecord, MessageRecord, PictureRecord
 from yuren_tui.store.transfer.storing import insert_record, read_record
 
@@ -82,7 +82,7 @@ def test_json_is_read_back_equal_on_another_machine(
 ) -> None:
     chat_id = make_chat(store, picture)
     record = read_record(store, chat_id)
-    result = export_chats(store, [chat_id], tmp_path / "out" / "chat.json", "json")
+    result = export_chats(store, [chat_id], tmp_path / "chat.json", "json")
     assert (result.pictures, result.chat_count) == ((), 1)
     with Store.open(tmp_path / "elsewhere") as other:
         report = import_file(other, result.path)
@@ -121,7 +121,7 @@ def test_a_chat_that_went_on_elsewhere_is_imported_beside_the_old_one(
 
 def test_markdown_reads_as_it_was_shown(store: Store, picture: Path, tmp_path: Path) -> None:
     chat_id = make_chat(store, picture)
-    result = export_chats(store, [chat_id], tmp_path / "out" / "chat.md", "markdown")
+    result = export_chats(store, [chat_id], tmp_path / "chat.md", "markdown")
     text = result.path.read_text(encoding="utf-8")
     sha256 = store.messages.path(chat_id)[0].images[0].sha256
     link = f"![{picture.name}](<chat.pictures/{sha256}.png>)"
@@ -208,6 +208,18 @@ def test_a_missing_picture_is_told_and_nothing_is_written(
         with pytest.raises(StorageError, match="missing"):
             export_chats(store, [chat_id], tmp_path / "out", form)
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["json", "markdown", "training"])
+def test_no_directory_is_made_for_a_path_that_a_person_names(
+    store: Store, tmp_path: Path, form: ExportFormat
+) -> None:
+    chat_id = store.chats.create().id
+    exchange(store, chat_id, "q", "a")
+    with pytest.raises(UsageError, match="there is no directory") as refused:
+        export_chats(store, [chat_id], tmp_path / "none" / "deeper" / "a.md", form)
+    assert str(tmp_path / "none") in refused.value.message
+    assert not (tmp_path / "none").exists()
 
 
 # ---------------------------------------------------------------- any chat at all

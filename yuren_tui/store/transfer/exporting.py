@@ -20,7 +20,7 @@ from typing import Literal
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
-from yuren_core.paths import atomic_write
+from yuren_core.paths import atomic_write, require_parent
 from yuren_tui.store.store import Store
 from yuren_tui.store.transfer import json_format
 from yuren_tui.store.transfer.markdown import render_markdown
@@ -64,15 +64,16 @@ def export_chats(
     Args:
         store: where they are.
         chat_ids: which; in a Markdown document they follow one another.
-        path: the document; its directory is made.
+        path: the document; its directory is there.
         export_format: "markdown" and "training" take the path that is shown, "json" all.
         told: what a chat's model was told first, for rows that it is to learn from and for
             Markdown; what the person wrote, macros and all, where it is None.
 
     Raises:
-        UsageError: no such chat, or a training export in which no model has spoken.
+        UsageError: no such directory or chat, or a training export in which no model has spoken.
         StorageError: the files cannot be written, or a picture is missing.
     """
+    require_parent(path)
     records = [read_record(store, chat_id) for chat_id in chat_ids]
     if export_format == "json":
         atomic_write(path, json_format.dump(records, exported_at=datetime.now(UTC)))
