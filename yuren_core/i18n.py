@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -43,6 +44,13 @@ def use_language(language: str) -> None:
             tr("error.language.unknown_hint", languages=", ".join(("auto", *LANGUAGES))),
         )
     _current = chosen
+
+
+def language_of(name: str) -> str:
+    """A language as people write it (`zh-CN`, `en_US.UTF-8`), as the one of `LANGUAGES` that it
+    is; any other name as it was."""
+    code = re.split(r"[-_.@]", name.strip().lower(), maxsplit=1)[0]
+    return code if code in LANGUAGES else name
 
 
 def current_language() -> str:

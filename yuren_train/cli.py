@@ -21,7 +21,8 @@ import click
 
 from yuren_core import __version__
 from yuren_core.errors import YurenError
-from yuren_core.i18n import LANGUAGES, tr, use_language
+from yuren_core.i18n import tr, use_language
+from yuren_core.language_option import LanguageChoice
 from yuren_core.spinning import SPIN_COUNT, SPIN_VARIABLE
 from yuren_train.training.launching import is_first, tells_failure
 from yuren_train.training.stopping import StoppedError
@@ -144,7 +145,7 @@ def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
 )
 @click.option(
     "--lang",
-    type=click.Choice(("auto", *LANGUAGES)),
+    type=LanguageChoice(),
     default="auto",
     callback=_speak,
     is_eager=True,

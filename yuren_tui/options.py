@@ -22,7 +22,8 @@ from click.core import ParameterSource
 
 from yuren_core import __version__
 from yuren_core.errors import UsageError
-from yuren_core.i18n import LANGUAGES, tr, use_language
+from yuren_core.i18n import tr, use_language
+from yuren_core.language_option import LanguageChoice
 from yuren_core.protocol import Device, LoadMode
 from yuren_core.sampling_params import SamplingParams
 from yuren_tui.spoken_command import SpokenCommand
@@ -154,7 +155,7 @@ def _sampling_options(command: _Command) -> _Command:
 @click.option("--stop", metavar="TEXT", multiple=True)
 @click.option("--plain", "is_plain", is_flag=True)
 @click.option("--json", "is_json", is_flag=True)
-@click.option("--lang", type=click.Choice(("auto", *LANGUAGES)), default="auto")
+@click.option("--lang", type=LanguageChoice(), default="auto")
 @click.option("--theme", metavar="NAME")
 @click.option("--images", type=click.Choice(_IMAGES), default="auto")
 @click.option("--list-chats", is_flag=True)

@@ -11,8 +11,12 @@ from collections.abc import Sequence
 
 import click
 
-from yuren_core.i18n import LANGUAGES, tr, use_language
+from yuren_core.i18n import LANGUAGES, language_of, tr, use_language
+from yuren_core.sampling_params import SamplingAdvice
 from yuren_tui.diagnostics import tell, tell_error
+
+_ADVISED = SamplingAdvice.__dataclass_fields__
+"""Options whose value a preset or the model's makers say before the default holds."""
 
 
 class SpokenCommand(click.Command):
@@ -49,7 +53,8 @@ def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str]:
     if param.is_eager:  # --version and --help, which click has words of its own for
         return names, tr(f"cli_help.{param.opts[-1].removeprefix('--')}")
     words = tr(f"cli_help.{param.name}")
-    return names, f"{words}  {extra.replace('[default: ', tr('cli_help.default'))}".rstrip()
+    default = tr("cli_help.advised" if param.name in _ADVISED else "cli_help.default")
+    return names, f"{words}  {extra.replace('[default: ', default)}".rstrip()
 
 
 def _said(error: click.ClickException) -> str:
@@ -83,4 +88,5 @@ def _language_in(args: Sequence[str]) -> str:
             asked = argument.removeprefix("--lang=")
         elif argument == "--lang" and place + 1 < len(args):
             asked = args[place + 1]
+    asked = language_of(asked)
     return asked if asked in LANGUAGES else "auto"

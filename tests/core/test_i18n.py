@@ -19,6 +19,7 @@ from yuren_core.i18n import (
     LANGUAGES,
     catalogue,
     current_language,
+    language_of,
     language_of_locale,
     reason_of,
     tr,
@@ -308,3 +309,14 @@ def test_a_full_disk_in_chinese(tmp_path: Path) -> None:
         atomic_write(tmp_path / "file" / "x", "")
     assert re.search("^无法写入 .*/file/x：(文件已存在|不是目录)$", caught.value.message)
     assert "YUREN_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        *(("zh", "zh"), ("zh-CN", "zh"), ("zh_CN", "zh"), ("zh_CN.UTF-8", "zh"), ("ZH-Hans", "zh")),
+        *(("en-US", "en"), ("en_GB", "en"), ("auto", "auto"), ("fr-FR", "fr-FR"), ("zhx", "zhx")),
+    ],
+)
+def test_a_language_may_be_named_as_a_locale_is(name: str, language: str) -> None:
+    assert language_of(name) == language

@@ -273,7 +273,14 @@ def test_help_says_every_option(capsys: Capture) -> None:
     assert err == ""
     for option in ("--model", "--image", "--json", "--install-starter", "--stop", "--min-p"):
         assert option in out
-    assert "[default: 0.2]" in out
+    assert "[default: the preset's or model's, else 0.2]" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("name", ["zh-CN", "zh_CN", "zh_CN.UTF-8"])
+def test_a_language_may_be_named_as_a_locale_is(capsys: Capture, name: str) -> None:
+    assert parsed("--lang", name).given["interface.language"] == "zh"
+    assert cli.main(["--lang", name, "--nonsense"]) == 2
+    assert "没有选项 --nonsense" in capsys.readouterr().err
 
 
 def test_help_in_a_chinese_locale_without_utf_8_does_not_fail() -> None:

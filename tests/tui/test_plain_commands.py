@@ -111,7 +111,7 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(
     typed(terminal, "/set top_k x", "Error: top_k cannot be x", "You:")
     typed(terminal, "/set colour red", "Error: there is no setting colour", "You:")
     typed(terminal, "/set user Mei", "user = Mei")
-    typed(terminal, "/set", "temperature = 0.2", "top_k = 7", "user = Mei", "You:")
+    typed(terminal, "/set", "temperature = 0.2  (the default)", "top_k = 7\n", "user = Mei", "You:")
     typed(terminal, "/system", "Be brief.")
     typed(terminal, "/system You are a duck.", "The system prompt is set.")
     typed(terminal, "one", "Assistant: one")
@@ -125,7 +125,7 @@ def test_settings_system_prompt_and_preset_change_in_the_chat(
     typed(terminal, "/preset poet", "From here on, the model is Poet.")
     typed(terminal, "/set top_k", "top_k = 7", "You:")
     typed(terminal, "/set temperature 0", "temperature = 0.0", "You:")
-    typed(terminal, "/set temperature default", "temperature = 0.95", "You:")
+    typed(terminal, "/set temperature default", "temperature = 0.95  (the preset's)", "You:")
     typed(terminal, "/set top_k", "top_k = 7", "You:")
     typed(terminal, "/set user 默认", "user =", "You:")
     typed(terminal, "/set user Mei", "user = Mei", "You:")
@@ -155,9 +155,7 @@ def test_files_go_out_and_come_in(terminal: Terminal, tmp_path: Path) -> None:
         "out.backup was there already and stays as it was.",
     )
     typed(terminal, f"/export {tmp_path}/out.xyz", "Error: the suffix", "You:")
-    typed(
-        terminal, f"/import {tmp_path}/out.backup", "0 chats were taken in; 1 were there already."
-    )
+    typed(terminal, f"/import {tmp_path}/out.backup", "Chats taken in: 0; there already: 1.")
     assert "What is it?" in (tmp_path / "out.md").read_text()
     assert len(list((tmp_path / "out.pictures").iterdir())) == 1
 

@@ -92,7 +92,7 @@ def test_an_export_of_another_program_is_taken_in_with_its_branches(tmp_path: Pa
     file = chatgpt_export(tmp_path / "conversations.json")
     with walk(tmp_path / "home") as walking:
         walking.press(f"/import {file}", ENTER)
-        walking.wait_for("1 chats were taken in; 0 were there already.", "/open ")
+        walking.wait_for("Chats taken in: 1; there already: 0.", "/open ")
         walking.press(ESC, ctrl("l"))
         walking.wait_for("从前的聊天")
         walking.press(ENTER)

@@ -68,7 +68,7 @@ async def _image(host: CommandHost, path: str) -> None:
 async def _set(host: CommandHost, argument: str) -> None:
     name, _, text = argument.partition(" ")
     if not argument:
-        host.show("\n".join(f"{name} = {shown_setting(host.session, name)}" for name in SETTABLE))
+        host.show("\n".join(_with_origin(host.session, name) for name in SETTABLE))
         return
     name = name.lower().replace("-", "_")
     if name not in SETTABLE:
@@ -76,7 +76,7 @@ async def _set(host: CommandHost, argument: str) -> None:
         raise UsageError(tr("settings.unknown", name=name), allowed)
     if text.strip():
         _change(host.session, name, text.strip())
-    host.say(f"{name} = {shown_setting(host.session, name)}")
+    host.say(_with_origin(host.session, name))
 
 
 async def _model(host: CommandHost, reference: str) -> None:
@@ -111,6 +111,14 @@ def shown_setting(session: Session, name: str) -> str:
     if name in _PERSON:
         return str(getattr(session.profile, _FIELDS[name]))
     return _entry(name).kind.text(getattr(session.sampling, name))
+
+
+def _with_origin(session: Session, name: str) -> str:
+    """A value of `SETTABLE`, and who says it where it was not typed in this chat."""
+    said = f"{name} = {shown_setting(session, name)}"
+    if name in _PERSON or (origin := session.sampling_origin(name)) == "chat":
+        return said
+    return f"{said}  {tr(f'commands.origin_{origin}')}"
 
 
 def context_text(use: ContextUse) -> str:

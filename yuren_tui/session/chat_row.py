@@ -84,7 +84,7 @@ class ChatRow:
         self._sampling = sampling
         self._extras = sampling.extras(self._extras)
         if self._id is not None:
-            self._store().chats.update(self._id, sampling=sampling.params, extras=self._extras)
+            self._store().chats.update(self._id, sampling=sampling.kept, extras=self._extras)
 
     def untyped_sampling(self, base: SamplingParams, *names: str) -> ChatSampling:
         """How answers would be drawn had the person typed nothing here.
@@ -109,7 +109,7 @@ class ChatRow:
             chat = self._store().chats.create(
                 model=self.model_name,
                 system_prompt=self._system_prompt,
-                sampling=self._sampling.params,
+                sampling=self._sampling.kept,
                 preset=snapshot_of(self._preset),
                 extras=self._extras,
             )
@@ -163,5 +163,8 @@ class ChatRow:
         self._preset = preset
         self._system_prompt = chat.system_prompt
         self._sampling = ChatSampling.of(
-            chat.sampling or self._sampling.params, self._extras, self._preset.sampling.told
+            chat.sampling or self._sampling.kept,
+            self._extras,
+            self._preset.sampling.told,
+            fixed=self._fixed_sampling,
         )

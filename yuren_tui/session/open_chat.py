@@ -19,6 +19,7 @@ from yuren_tui.session.values import Profile, Turn
 
 if TYPE_CHECKING:
     from yuren_tui.presets import Preset
+    from yuren_tui.session.chat_sampling import Origin
     from yuren_tui.session.stored_chat import StoredChat
     from yuren_tui.store import Store
 
@@ -117,6 +118,10 @@ class OpenChat:
             UsageError: a value that cannot be.
         """
         self.chat.sampling = self.chat.sampling.typing(**values)
+
+    def sampling_origin(self, name: str) -> Origin:
+        """Who says one of the values of `sampling`, by its name."""
+        return self.chat.sampling.origin(name, self.link.advice)
 
     @property
     def untyped_sampling(self) -> SamplingParams:

@@ -73,7 +73,7 @@ class StoredChat(ChatTree):
                 self._id,
                 preset=snapshot_of(preset),
                 system_prompt=self._system_prompt,
-                sampling=self._sampling.params,
+                sampling=self._sampling.kept,
             )
         elif not self.turns:
             self.greet()

@@ -102,6 +102,35 @@ async def test_what_was_typed_before_the_first_word_holds_with_the_preset_chosen
     assert session.sampling == SamplingParams(temperature=0.1, top_p=0.5, top_k=9)
 
 
+async def test_the_command_line_holds_for_one_start_and_is_kept_with_no_chat(start: Start) -> None:
+    session = start("--echo", sampling=SETTINGS, fixed_sampling={"temperature": 0.1, "top_k": 9})
+    session.begin()
+    await through(session.send("hello"))
+    session.type_sampling(top_k=5)
+    assert (session.sampling.temperature, session.sampling.top_k) == (0.1, 5)
+    session.close()
+    again = start("--echo", sampling=SETTINGS, fixed_sampling={"top_p": 0.4, "top_k": 2})
+    again.open_chat(1)
+    assert again.sampling == replace(SETTINGS, top_p=0.4, top_k=5)
+    again.type_sampling(min_p=0.1)
+    again.use_preset(HOST)
+    assert again.store.chats.get(1).sampling == replace(
+        SETTINGS, temperature=1.5, top_k=5, min_p=0.1
+    )
+
+
+async def test_each_value_is_said_by_somebody(start: Start) -> None:
+    session = start("--echo", sampling=SETTINGS, preset=DUCK, fixed_sampling={"top_p": 0.5})
+    session.begin()
+    session.type_sampling(seed=1)
+    origins = {name: session.sampling_origin(name) for name in ("seed", "top_p", "top_k")}
+    assert origins == {"seed": "chat", "top_p": "command", "top_k": "preset"}
+    assert session.sampling_origin("temperature") == "settings"
+    plain = ChatSampling(SamplingParams())
+    assert plain.origin("temperature", GREEDY) == "model"
+    assert plain.origin("temperature", NO_ADVICE) == "default"
+
+
 async def test_a_wrong_value_changes_nothing(start: Start) -> None:
     session = start("--echo")
     session.begin()
