@@ -53,7 +53,7 @@ def test_code_blocks_are_those_that_markdown_sees(
     assert code_blocks(text) == blocks
 
 
-def test_the_shown_path_runs_straight_down_and_branches_stand_beside_it(tmp_path: Path) -> None:
+def test_alternatives_hang_on_one_line_and_the_shown_path_goes_on_below_them(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         chat = store.chats.create()
 
@@ -77,8 +77,8 @@ def test_the_shown_path_runs_straight_down_and_branches_stand_beside_it(tmp_path
             "├─ ○ other a1",
             "│  ○ inner",
             "│  ├─ ○ x",
-            "│  ○ y",
-            "● a1",
+            "│  └─ ○ y",
+            "└─ ● a1",
             "● q2",
             "● a2",
         ]

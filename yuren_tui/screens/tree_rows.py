@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree of a chat as lines: what is shown runs straight down, other branches stand beside it.
 
-A conversation without branches is one column, however long. Where it parts, each alternative that
-is not shown is drawn as a column of its own, one step to the right, and the shown one goes on.
+A conversation without branches is one column, however long. Where it parts, the alternatives stand
+beside the column, joined by one line, the shown one last; what follows the others stands below
+each, one step to the right, and what follows the shown one goes on in the column:
+
+    ● You  Which city?
+    ├─ ○ Rome.          1/2
+    │  ○ You  Sure?
+    └─ ● Paris.         2/2
+    ● You  Thanks.
 """
 
 from __future__ import annotations
@@ -68,16 +75,16 @@ def _walk(children: dict[int | None, list[StoredMessage]], shown: set[int]) -> I
 def _branches(
     siblings: list[StoredMessage], shown: set[int], guide: str
 ) -> list[tuple[StoredMessage, str, str]]:
-    """Alternatives as they wait to be drawn, the last to be drawn first: the main one, which goes
-    straight on, after all others."""
+    """Alternatives as they wait to be drawn, the last to be drawn first: the main one, after which
+    the column goes on, after all others."""
     if not siblings:
         return []
     main = next((m for m in siblings if m.id in shown), siblings[-1])
     others = [m for m in siblings if m is not main]
     is_deep = len(guide) >= 3 * _DEEPEST
-    beside = ("", "") if is_deep else ("├─ ", "│  ")
-    drawn = [(m, guide + beside[0], guide + beside[1]) for m in others]
-    return [(main, guide, guide), *reversed(drawn)]
+    beside, below, last = ("", "", "") if is_deep else ("├─ ", "│  ", "└─ ")
+    drawn = [(m, guide + beside, guide + below) for m in others]
+    return [(main, guide + last if others else guide, guide), *reversed(drawn)]
 
 
 def _words(message: StoredMessage) -> str:
