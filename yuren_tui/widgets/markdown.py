@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, lru_cache
 
@@ -16,19 +17,24 @@ from markdown_it import MarkdownIt
 from mdit_py_cjk_friendly import cjk_friendly
 from textual.widgets import Markdown
 
-from yuren_tui.widgets.shown_markdown import always_shown
+from yuren_tui.widgets.shown_markdown import always_shown, begins_code
 
 _SHORTEST_WAIT_S = 0.04  # 25 frames a second
 _WAIT_PER_COST = 2.0  # at most a third of the time goes into drawing
 _LONGEST_DRAWING_S = 0.5
 
 
-def parser() -> MarkdownIt:
-    """Markdown as models write it; HTML stays text, and nothing is drawn as nothing."""
-    return MarkdownIt("gfm-like", {"html": False}).use(cjk_friendly).use(always_shown)
+def parser(grows: Callable[[], bool] = bool) -> MarkdownIt:
+    """Markdown as models write it; HTML stays text, and nothing is drawn as nothing.
+
+    Args:
+        grows: whether more of the text is to come; never, by default.
+    """
+    return MarkdownIt("gfm-like", {"html": False}).use(cjk_friendly).use(always_shown, grows)
 
 
 _reader = cache(parser)
+_MAY_BEGIN_CODE = re.compile(r"(?:`{3}|~{3})[^\n]*\Z")
 _MARKED = re.compile(r"[*_`#>\[\]~|<&\\=]|^\s*(?:[-+]|\d+[.)])", re.MULTILINE)
 
 
@@ -52,7 +58,7 @@ class StreamedMarkdown(Markdown):
     """Markdown that grows. Pieces are gathered, so that drawing never takes over the loop."""
 
     def __init__(self) -> None:
-        super().__init__(parser_factory=parser, open_links=False)
+        super().__init__(parser_factory=lambda: parser(self._grows), open_links=False)
         self._pending: list[str] = []
         self._wake = asyncio.Event()
         self._is_closed = False
@@ -81,6 +87,14 @@ class StreamedMarkdown(Markdown):
                 cost = time.perf_counter() - start
                 if not self._is_closed:
                     await asyncio.sleep(max(_SHORTEST_WAIT_S, _WAIT_PER_COST * cost))
+        source = self.source.strip("\n")
+        if _MAY_BEGIN_CODE.search(source):
+            tokens = parser(lambda: True).parse(source)
+            if begins_code(tokens, source):
+                await self.update(self.source)  # no line of it will come
+
+    def _grows(self) -> bool:
+        return not self._is_closed
 
     async def _drawn(self) -> None:
         """Wait until what was appended is laid out and painted, which costs the most."""

@@ -3,12 +3,13 @@
 
 Textual draws an empty list item, quotation or heading as nothing, and so would an answer of
 nothing else be. Such a text is shown as it was written; an empty item beside others keeps its
-mark. Works on what the parser has made, so that it holds for every piece of a growing answer.
+mark. Works on what the parser has made, so that it holds for every piece of a growing answer. Of
+one that still grows, a block of code that has just begun is left empty: its lines will come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 
 from markdown_it import MarkdownIt
@@ -19,17 +20,39 @@ _DRAWN = ("hr", "image")
 _EMPTY_PAIRS = {"list_item_open": "list_item_close", "blockquote_open": "blockquote_close"}
 
 
-def always_shown(parser: MarkdownIt) -> None:
-    """A plugin of markdown-it."""
-    parser.core.ruler.push("always_shown", _show)
+def always_shown(parser: MarkdownIt, grows: Callable[[], bool] = bool) -> None:
+    """A plugin of markdown-it.
+
+    Args:
+        parser: the parser.
+        grows: whether more of the text is to come; never, by default.
+    """
+
+    def show(state: StateCore) -> None:
+        written = state.src.strip("\n")
+        is_seen = not written.strip() or any(map(_is_seen, state.tokens))
+        if is_seen or (grows() and begins_code(state.tokens, written)):
+            state.tokens = list(_filled(state.tokens))
+        else:
+            state.tokens = list(_paragraph(written, level=0, lines=[0, written.count("\n") + 1]))
+
+    parser.core.ruler.push("always_shown", show)
 
 
-def _show(state: StateCore) -> None:
-    written = state.src.strip("\n")
-    if written.strip() and not any(map(_is_seen, state.tokens)):
-        state.tokens = list(_paragraph(written, level=0, lines=[0, written.count("\n") + 1]))
-    else:
-        state.tokens = list(_filled(state.tokens))
+def begins_code(tokens: list[Token], written: str) -> bool:
+    """Whether a text ends in a block of code that has begun, and has no line yet.
+
+    Args:
+        tokens: of the text.
+        written: the text, without line breaks around it.
+    """
+    fence = next((token for token in reversed(tokens) if token.type == "fence"), None)
+    if fence is None or fence.content.strip():
+        return False
+    lines = written.split("\n")
+    last, mark = lines[-1].strip(), fence.markup
+    is_closed = len(lines) > 1 and last.startswith(mark) and not last.strip(mark[0])
+    return not is_closed and mark in lines[-1]
 
 
 def _is_seen(token: Token) -> bool:
