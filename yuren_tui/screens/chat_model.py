@@ -50,16 +50,23 @@ class ModelScreen(TranslatedScreen[None]):
         self._care = ModelCare(session, choice)
 
     @on(StarterWanted)
-    def _starter_wanted(self) -> None:
-        self.install_starter()
+    def want_starter(self) -> None:
+        """Install the starter model, unless that is under way."""
+        if not any(work.group == "starter" and not work.is_finished for work in self.workers):
+            self.install_starter()
 
     def action_reload(self) -> None:
         """Load the model again where it failed; install one where there is none."""
         if self._care.choice is None:
-            self.install_starter()
+            self.want_starter()
         elif self._session.model.phase in ("dead", "failed"):
             self._care.forgive()
             self.load_model()
+
+    @property
+    def offers_starter(self) -> bool:
+        """Whether the starter model is what an empty chat offers."""
+        return self._care.choice is None and any(one.display for one in self.query("StarterOffer"))
 
     @property
     def transcript(self) -> Transcript:
