@@ -10,6 +10,10 @@ Tab or Backspace keeps no such key, which would send the message.
 No input method commits text with Alt: an ESC before a Chinese, Japanese or Korean character is the
 key, pressed just before. Textual's parser takes both for Alt and the character, and it is lost.
 
+What is pasted is text, whatever is in it: Textual's parser takes an ESC within for the beginning of
+a sequence, and ends in keys. There every ESC but that of the paste's end becomes its symbol, as
+`yuren_tui.sanitize` shows it.
+
 While somebody waits for what the terminal answers to a question, its answers are taken out of the
 stream; Textual would type them into the prompt. Knows no textual.
 """
@@ -30,6 +34,9 @@ _ESCAPED = re.compile(
     "\x1b(?=[\u2010-\u2027\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff])"
 )
 _ESCAPE = "\x1b[27u"
+_PASTE, _PASTE_END = "\x1b[200~", "\x1b[201~"
+_OPEN_END = re.compile(r"\x1b(?:\[(?:2(?:0(?:1)?)?)?)?\Z")
+_SHOWN_ESCAPE = "\u241b"
 _MOST_HELD = 1 << 20  # characters; no commit is as long
 _KEYS_WITHOUT_TEXT = ("9", "13", "27", "127")  # tab, enter, escape, backspace
 
@@ -51,16 +58,43 @@ class InputFilter:
         self._is_waiting = is_waiting
         self._held = ""
         self._has_escaped = False  # the parser has had an ESC, and nothing after it
+        self._is_pasting = False
 
     @property
     def is_holding(self) -> bool:
         """Whether the beginning of a sequence is kept back until its end comes."""
-        return bool(self._held)
+        return bool(self._held) and not self._is_pasting
 
     def feed(self, data: str) -> str:
         """What the parser is to see of the next characters."""
-        if not data:
-            return ""
+        passed = ""
+        while data:
+            if self._is_pasting:
+                pasted, data = self._feed_paste(data)
+                passed += pasted
+                continue
+            known = ("\x1b" if self._has_escaped else "") + self._held
+            place = f"{known}{data}".find(_PASTE)
+            if place < 0:
+                return passed + self._feed_keys(data)
+            cut = place + len(_PASTE) - len(known)
+            passed += self._feed_keys(data[:cut])
+            self._is_pasting, data = True, data[cut:]
+        return passed
+
+    def _feed_paste(self, data: str) -> tuple[str, str]:
+        """What the parser is to see of pasted text, and what comes after its end."""
+        text, ending, after = f"{self._held}{data}".partition(_PASTE_END)
+        if ending:
+            self._is_pasting, self._held = False, ""
+        else:
+            open_ = _OPEN_END.search(text)
+            end = open_.start() if open_ else len(text)
+            text, self._held = text[:end], text[end:]
+        return text.replace("\x1b", _SHOWN_ESCAPE) + ending, after
+
+    def _feed_keys(self, data: str) -> str:
+        """What the parser is to see of characters that are typed or told by the terminal."""
         lead = "\x1b" if self._has_escaped else ""
         text = f"{lead}{self._held}{data}"
         waiting = self._is_waiting()
@@ -86,6 +120,8 @@ class InputFilter:
 
     def flush(self) -> str:
         """What was kept back, where its end does not come."""
+        if self._is_pasting:  # the rest of its end may be long in coming
+            return ""
         held, self._held = self._held, ""
         if held:
             self._has_escaped = False

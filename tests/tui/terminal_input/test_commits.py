@@ -16,7 +16,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from textual import events
 from textual._xterm_parser import XTermParser
@@ -201,6 +201,7 @@ def test_any_text_arrives_however_it_is_cut(text: str, data: st.DataObject) -> N
 def test_other_sequences_pass_as_they_are(reads: list[str]) -> None:
     stream = InputFilter()
     whole = "".join(reads)
+    assume("\x1b[200~" not in whole)
     passed = "".join([*(stream.feed(read) for read in reads), stream.flush()])
     if ";" not in whole:
         assert passed == re.sub("\x1b(?=好)", "\x1b[27u", whole)
@@ -227,6 +228,51 @@ def test_paste_and_mouse_are_not_touched() -> None:
     assert isinstance(paste, events.Paste)
     assert paste.text == TEXT
     assert isinstance(mouse, events.MouseDown)
+
+
+HOSTILE = (
+    "\x1b[31mred\x1b[0m \x1b\x1b[A \x1b[200~ \x1b[<0;3;4M \x1b]0;title\x07 \x1b[0;;20320:22909u "
+    f"\x1b好\r\x1b[{'1;' * 40}m \x1b[?62c \x1b[3;5R \x1b"
+)
+
+
+@pytest.mark.parametrize("size", [1000, 7, 1])
+def test_a_paste_is_one_text_whatever_is_in_it(size: int) -> None:
+    data = f"a\x1b[200~{HOSTILE}\x1b[201~\x1b[Ab".encode()
+    first, paste, up, last = parsed(*pieces(data, size))
+    assert [first.key, up.key, last.key] == ["a", "up", "b"]
+    assert isinstance(paste, events.Paste)
+    assert paste.text == HOSTILE.replace("\x1b", "␛")
+
+
+def test_a_paste_that_stops_within_its_end_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "_HELD_LONGEST_S", 0.0)
+    parser = XTermParser()
+    assert not [*parser.feed("\x1b[200~one\x1b[20")]
+    time.sleep(0.12)
+    assert not [*parser.tick()]
+    paste, key = parser.feed("1~x")
+    assert isinstance(paste, events.Paste)
+    assert isinstance(key, events.Key)
+    assert (paste.text, key.key) == ("one", "x")
+
+
+@given(st.lists(st.text(st.sampled_from("\x1b[?;:0123u~好a"), max_size=9), max_size=6))
+def test_any_paste_is_text_however_it_is_cut(reads: list[str]) -> None:
+    text = "".join(reads)
+    assume("\x1b[201~" not in text)
+    stream = InputFilter()
+    passed = "".join(map(stream.feed, ("\x1b[20", "0~", *reads, "\x1b[", "201~x")))
+    assert passed == "\x1b[200~" + text.replace("\x1b", "␛") + "\x1b[201~x"
+
+
+async def test_a_long_paste_with_escape_sequences_stands_in_the_prompt(tmp_path: Path) -> None:
+    text = "\x1b[31mred\x1b[0m line\n" * 2500
+    async with running(tmp_path / "log") as chat:
+        await into_prompt(chat, *pieces(f"\x1b[200~{text}\x1b[201~".encode(), 4096))
+        await chat.until(lambda: chat.chat.prompt.text)
+        assert chat.chat.prompt.text == text.replace("\x1b", "␛")
+        assert chat.questions == []
 
 
 @pytest.mark.parametrize("points", ["1114112", "55296", "9" * 5000, ":", "20320:1114112:22909"])
