@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 
 
 def read_settings(options: ChatOptions) -> LoadedSettings:
-    """The settings, what was typed before all else; their language is spoken from now on."""
+    """The settings, what was typed before all else; their language is spoken from now on.
+
+    How answers are drawn is no setting where it was typed: it goes before what presets say, which
+    settings do not, and is kept with no chat, which what comes of settings is.
+    """
     from yuren_tui.settings import load_settings
 
-    loaded = load_settings(environment=os.environ, command_line=options.given)
+    given = {name: value for name, value in options.given.items() if name[:9] != "sampling."}
+    loaded = load_settings(environment=os.environ, command_line=given)
     use_language(loaded.settings.interface.language)
     return loaded
 
@@ -39,7 +44,7 @@ def make_session(options: ChatOptions, settings: Settings, *, is_kept: bool = Tr
 
     Args:
         options: the command line.
-        settings: with what was typed in them.
+        settings: with what was typed in them, but for sampling.
         is_kept: whether chats go into the store; otherwise they end with the session, and only a
             preset that was typed is used: what a script asks must not depend on the day's date.
     """

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -61,7 +62,10 @@ def test_everything_given_arrives() -> None:
     assert options.is_json
     assert options.is_plain
     settings = read_settings(options).settings
-    assert settings.sampling == SamplingParams(0.5, 0.8, 7, 0.1, 1.2, 3, 9, ("X", "Y"))
+    drawn = ("temperature", 0.5), ("top_p", 0.8), ("top_k", 7), ("min_p", 0.1), ("seed", 3)
+    more = ("repetition_penalty", 1.2), ("max_new_tokens", 9), ("stop", ("X", "Y"))
+    assert options.given_sampling == dict((*drawn, *more))
+    assert settings.sampling == SamplingParams(), "said for one start, and no setting"
     assert settings.model == Model("m", "8bit", "cpu", "poet")
     assert settings.person.name == "Lin Mei"
     assert (settings.interface.theme, settings.interface.images) == ("light", "off")
@@ -69,9 +73,36 @@ def test_everything_given_arrives() -> None:
 
 def test_what_was_typed_goes_before_the_config_file_and_that_before_defaults(home: Path) -> None:
     write_config(home, "[model]\nload = '8bit'\n[sampling]\ntop_k = 3\ntemperature = 1.5\n")
-    settings = read_settings(parsed("--load", "auto", "--temperature", "0.7")).settings
-    assert (settings.model.load, settings.sampling.temperature) == ("auto", 0.7)
-    assert (settings.sampling.top_k, settings.sampling.top_p) == (3, 0.9)
+    options = parsed("--load", "auto", "--temperature", "0.7")
+    settings = read_settings(options).settings
+    assert settings.model.load == "auto"
+    session = make_session(options, settings, is_kept=False)
+    session.begin()
+    drawn = session.sampling
+    assert (drawn.temperature, drawn.top_k, drawn.top_p) == (0.7, 3, 0.9)
+
+
+def test_how_answers_are_drawn_in_one_start_is_kept_with_no_chat(home: Path) -> None:
+    write_config(home, "[sampling]\ntop_k = 3\n")
+
+    def begun(*arguments: str) -> Session:
+        options = parsed(*arguments)
+        session = make_session(options, read_settings(options).settings)
+        session.begin()
+        return session
+
+    with closing(begun("--temperature", "0.7", "--top-k", "5")) as session:
+        number = session.chat.require_id()
+        session.chat.rename("Kept")
+        assert (session.sampling.temperature, session.sampling.top_k) == (0.7, 5)
+        assert session.sampling_origin("top_k") == "command"
+    with closing(begun("--chat", str(number))) as session:
+        assert (session.sampling.temperature, session.sampling.top_k) == (0.2, 3)
+    with closing(begun("--chat", str(number), "--temperature", "0.9")) as session:
+        assert session.sampling.temperature == 0.9
+    with closing(begun("--chat", str(number))) as session:
+        assert session.sampling.temperature == 0.9, "said of the chat that is continued"
+        assert session.sampling_origin("temperature") == "chat"
 
 
 def test_the_language_of_the_config_file_is_spoken(home: Path) -> None:
