@@ -7,10 +7,10 @@ description and, for those that the footer shows, `tooltip.<id>` its tooltip.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from textual.binding import ActiveBinding, Binding
+from textual.binding import ActiveBinding, Binding, BindingsMap, BindingType
 
 from yuren_core.i18n import tr
 
@@ -50,3 +50,23 @@ def _translated(active: ActiveBinding) -> ActiveBinding:
     return active._replace(
         binding=replace(binding, description=description, tooltip=tooltip), tooltip=tooltip
     )
+
+
+def spoken_keys(
+    bindings: Iterable[BindingType], binding_id: str, keymap: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The keys of a binding as they are now, as a sentence names them: Ctrl+N, Delete, x.
+
+    Args:
+        bindings: those of the class that has it.
+        binding_id: its id.
+        keymap: keys of the person's own, by id.
+    """
+    bound = BindingsMap(bindings)
+    bound.apply_keymap(dict(keymap))
+    return tuple(_spoken(key) for key, binding in bound if binding.id == binding_id)
+
+
+def _spoken(key: str) -> str:
+    names = key.split("+")
+    return key if len(key) == 1 else "+".join(name.capitalize() for name in names)

@@ -13,6 +13,7 @@ from textual import events
 from textual.widgets import Input, Static
 
 from tests.tui.chat_app import Driven, running, words
+from yuren_core.i18n import use_language
 from yuren_tui.screens.file_picker import FilePicker, PictureTree
 from yuren_tui.session import Session
 from yuren_tui.store import Store
@@ -134,6 +135,32 @@ async def test_a_blind_model_is_said_when_attaching_and_nothing_is_lost(
         assert chat.chat.prompt.text == "What is it?"
         assert len(chips(chat)) == 1
         assert chat.session.turns == []
+
+
+@pytest.mark.parametrize(
+    ("language", "keys"),
+    [
+        ("en", {"chip.remove": "ctrl+y", "chat.models": "f11"}),
+        ("zh", {"chip.remove": "ctrl+y", "chat.models": "f11"}),
+        ("en", {}),
+    ],
+)
+async def test_the_keys_that_help_with_a_blind_model_are_named_as_they_are(
+    tmp_path: Path, cat: Path, language: str, keys: dict[str, str]
+) -> None:
+    use_language(language)
+    async with running(tmp_path / "log", "--blind") as chat:
+        await chat.ready()
+        chat.app.set_keymap(keys)
+        await paste(chat, str(cat))
+        await chat.until(lambda: chat.toasts)
+        chat.app.drop_notices()
+        await chat.ask("What is it?", wait=False)
+        await chat.until(lambda: chat.toasts)
+        named = ("Ctrl+Y", "F11") if keys else ("Delete / Backspace / x", "F10")
+        assert all(key in chat.toasts[0] for key in ("Shift+Tab", *named))
+        await chat.pilot.press("shift+tab", "ctrl+y" if keys else "x")
+        await chat.until(lambda: not chips(chat))
 
 
 async def test_a_blind_model_is_said_of_what_was_attached_before_it_was_ready(

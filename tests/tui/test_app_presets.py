@@ -103,6 +103,26 @@ async def test_a_new_chat_begins_with_the_greeting(tmp_path: Path) -> None:
         await chat.until(lambda: preset.text("en").greeting[:20] in chat.source())
 
 
+async def test_what_a_message_does_not_know_is_said(tmp_path: Path) -> None:
+    ana = Preset("ana", PresetText(name="Ana", character="C", greeting="Come in!"))
+    async with running(tmp_path / "log", "--echo", preset=ana) as chat:
+        await chat.open()
+        await chat.pilot.press("alt+up")
+        for key, why in (("c", "A greeting is no answer"), ("r", "A greeting"), ("b", "no code")):
+            chat.app.drop_notices()
+            await chat.press(key)
+            await chat.until(lambda why=why: why in "".join(chat.toasts))
+        chat.chat.prompt.focus()
+        await chat.ask("hello")
+        await chat.press("alt+up", "home", "down")
+        assert chat.current == "hello"
+        await chat.press("c")
+        await chat.until(lambda: "Only answers are continued" in "".join(chat.toasts))
+        await chat.press("down", "s")
+        await chat.until(lambda: "Only a message of yours" in "".join(chat.toasts))
+        assert chat.turns == ["Come in!", "hello", "hello"]
+
+
 async def test_a_character_is_seen_above_its_greeting(tmp_path: Path) -> None:
     picture = tmp_path / "ana.png"
     Image.new("RGB", (40, 40), "red").save(picture)

@@ -14,17 +14,17 @@ from textual import on, work
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from yuren_core.errors import YurenError
+from yuren_core.errors import NoVisionTowerError, YurenError
 from yuren_core.i18n import tr
 from yuren_core.protocol import Event, Exited, Failed, Ready
-from yuren_tui.bindings import bind
+from yuren_tui.bindings import bind, spoken_keys
 from yuren_tui.installing import install_starter, starter_path
 from yuren_tui.model_care import ModelCare
 from yuren_tui.sanitize import sanitize, sanitize_line
-from yuren_tui.screens.base import TranslatedScreen
+from yuren_tui.screens.base import FOCUS_BINDINGS, TranslatedScreen
 from yuren_tui.screens.chat_status import status_of
 from yuren_tui.session import ModelChoice, Session
-from yuren_tui.widgets.picture import PictureBar
+from yuren_tui.widgets.picture import PictureBar, PictureChip
 from yuren_tui.widgets.prompt import PromptArea
 from yuren_tui.widgets.status_bar import StatusBar
 from yuren_tui.widgets.transcript import Transcript
@@ -32,6 +32,10 @@ from yuren_tui.widgets.welcome import StarterWanted, Welcome
 
 if TYPE_CHECKING:
     from yuren_tui.widgets.messages import Severity
+
+
+MODELS_BINDINGS: list[BindingType] = [bind("f10,alt+m", "models", "chat.models")]
+"""Of the screen that changes the model."""
 
 
 class ModelScreen(TranslatedScreen[None]):
@@ -97,7 +101,9 @@ class ModelScreen(TranslatedScreen[None]):
 
     def complain(self, error: YurenError) -> None:
         """Show an error that changed nothing."""
-        self.say(error.message, error.hint, severity="error")
+        is_blind = isinstance(error, NoVisionTowerError)
+        hint = self._blind_remedy() if is_blind else error.hint
+        self.say(error.message, hint, severity="error")
 
     @work(group="model", exclusive=True)
     async def load_model(self) -> None:
@@ -153,7 +159,19 @@ class ModelScreen(TranslatedScreen[None]):
     def warn_of_blindness(self) -> None:
         """Say that the model cannot see what is attached, where that is so."""
         if self.pictures.pictures and self.pictures.cost == 0:
-            self.say(tr("chat.blind_warning"), tr("session.blind_remedy"), severity="warning")
+            self.say(tr("chat.blind_warning"), self._blind_remedy(), severity="warning")
+
+    def _blind_remedy(self) -> str:
+        """How a picture is taken away, or another model chosen, with the keys as they are now."""
+        words = {
+            name: " / ".join(spoken_keys(bindings, binding_id, self.app._keymap))
+            for name, bindings, binding_id in (
+                ("to_pictures", FOCUS_BINDINGS, "app.focus_previous"),
+                ("remove", PictureChip.BINDINGS, "chip.remove"),
+                ("models", MODELS_BINDINGS, "chat.models"),
+            )
+        }
+        return tr("chat.blind_remedy", **words)
 
     async def _show_load(self, event: Event) -> None:
         self.show_status()

@@ -11,15 +11,14 @@ from textual.binding import BindingType
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
-from yuren_tui.bindings import bind
-from yuren_tui.screens.chat_model import ModelScreen
+from yuren_tui.screens.chat_model import MODELS_BINDINGS, ModelScreen
 from yuren_tui.session import ModelChoice
 
 
 class SwitchScreen(ModelScreen):
     """The part of the chat that changes its model."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [bind("f10,alt+m", "models", "chat.models")]
+    BINDINGS: ClassVar[list[BindingType]] = [*MODELS_BINDINGS]
 
     @work(group="models", exclusive=True)
     async def action_models(self) -> None:

@@ -82,8 +82,11 @@ class TurnsScreen(AnswersScreen):
                 chosen = await choose_act(self.app, view)
                 if chosen is not None:
                     await self._act(chosen, view)
-            elif view is not None:
+            elif view is not None and act in view.acts:
                 await self._act(act, view)
+            elif view is not None:
+                self._require_rest()
+                self.say(tr(f"turns.{_why_not(act, view)}"))
         except YurenError as error:
             self.complain(error)
 
@@ -199,3 +202,12 @@ class TurnsScreen(AnswersScreen):
     def _require_rest(self) -> None:
         if self._session.is_answering:
             raise UsageError(tr("session.busy"), tr("session.stop_first"))
+
+
+def _why_not(act: Act, view: TurnView) -> str:
+    """The name in the catalogues of why a message does not know an act."""
+    if act in ("code", "resend"):
+        return f"no_{act}"
+    if view.is_user:
+        return "no_continue"
+    return "continue_nothing" if "retry" in view.acts else "no_answer"

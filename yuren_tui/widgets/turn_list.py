@@ -7,6 +7,7 @@ A character that no binding knows is meant for the prompt, and so is all that fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -40,6 +41,8 @@ ACT_BINDINGS: list[BindingType] = [
 _CHANGES_PATH: tuple[Act, ...] = (
     *("previous", "next", "resend", "edit", "retry", "continue", "pin", "delete"),
 )
+_EXPLAINED: tuple[Act, ...] = ("resend", "retry", "continue", "code")
+"""Acts that not every message knows: the screen says why, where one is wanted all the same."""
 
 
 class TurnList(TurnWindow, inherit_bindings=False):
@@ -86,7 +89,7 @@ class TurnList(TurnWindow, inherit_bindings=False):
             event.stop()
             self._is_left = True
             self.post_message(self.LeaveWanted(event.character))
-        elif act := self._waits_for_answer(event.key):
+        elif act := self._waits_for_answer(event.key) or self._to_be_explained(event.key):
             event.stop()
             self.action_want(act)
 
@@ -193,13 +196,25 @@ class TurnList(TurnWindow, inherit_bindings=False):
         view = self.current_view
         if self._is_left or view is None or self.views[-1].ending is not None:
             return None
+        acts = self._bound_acts(key, _CHANGES_PATH)
+        return next(
+            (act for act in acts if view.count > 1 or act not in ("previous", "next")), None
+        )
+
+    def _to_be_explained(self, key: str) -> Act | None:
+        """What a key would do to another message, but not to the current one."""
+        view = self.current_view
+        if self._is_left or view is None:
+            return None
+        acts = self._bound_acts(key, _EXPLAINED)
+        return next((act for act in acts if act not in view.acts), None)
+
+    def _bound_acts(self, key: str, among: Sequence[Act]) -> Iterator[Act]:
+        """What a key means here, of these."""
         for node, bindings in self.screen._binding_chain:
             names = [] if node is not self else bindings.key_to_bindings.get(key, [])
             for name in (str(binding.id).removeprefix("turns.") for binding in names):
-                act = next((one for one in _CHANGES_PATH if one == name), None)
-                if act is not None and (view.count > 1 or act not in ("previous", "next")):
-                    return act
-        return None
+                yield from (act for act in among if act == name)
 
     def _region_of(self, message: Widget) -> _Lines:
         top = self._column.virtual_region.y + message.virtual_region.y
