@@ -64,6 +64,29 @@ async def test_a_notice_covers_nothing(tmp_path: Path, key: str) -> None:
         await chat.until(lambda: covered(chat) == [])
 
 
+@pytest.mark.parametrize("key", ["ctrl+l", "f9"])
+async def test_below_a_list_it_follows_the_frame_and_leaves_the_status_in_sight(
+    tmp_path: Path, key: str
+) -> None:
+    async with shown(tmp_path / "log", "--echo") as chat:
+        await chat.pilot.press(key)
+        await chat.until(lambda: chat.app.screen is not chat.chat)
+        panel = chat.app.screen.query_one("#panel")
+        await chat.until(lambda: panel.region.bottom == 22)
+        status = chat.screen_text().splitlines()[22]
+        assert "scripted" in status
+        chat.app.notify("Something happened.\nAnd a hint.", timeout=60)
+        await until_shown(chat, "Something happened.", "And a hint.")
+        await chat.until(lambda: panel.region.bottom == 20)
+        lines = chat.screen_text().splitlines()
+        assert lines[19].startswith("╰")
+        assert [line.strip(" ▌▐") for line in lines[20:22]] == [
+            "Something happened.",
+            "And a hint.",
+        ]
+        assert lines[22] == status
+
+
 async def test_in_the_chat_it_stands_above_the_prompt_and_goes(tmp_path: Path) -> None:
     async with shown(tmp_path / "log", "--echo") as chat:
         await chat.ask("one")
