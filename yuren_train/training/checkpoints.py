@@ -72,11 +72,14 @@ class RunState:
         step: optimizer steps done.
         world: processes that wrote it.
         watch: the arguments of `LossWatches`.
+        is_measured: whether the evaluation that was due at this step is done; else it is left
+            to whoever goes on from here.
     """
 
     step: int
     world: int
     watch: Mapping[str, Any]
+    is_measured: bool = True
 
 
 class Checkpoints:

@@ -20,6 +20,10 @@ Phase = Literal["model", "data", "pictures", "engine", "result"]
 """What a run does around its steps: load the model, read the data, let the tower see pictures
 whose features are kept, set up optimizer and checkpoint, save the result and prove it."""
 
+Doing = Literal["step", "evaluation", "saving"]
+"""What a run is at among its steps when it is told to stop: a step, which is the last; an
+evaluation, which is dropped; a checkpoint, which is saved."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseStarted:
@@ -112,7 +116,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationStarted:
-    """An evaluation has begun; `Evaluated` and perhaps `Sampled` follow."""
+    """An evaluation has begun; `Evaluated` and perhaps `Sampled` follow, or none if it is cut."""
 
     step: int
 
@@ -155,10 +159,12 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopAsked:
-    """The process was told to stop: the step that runs is its last, and then it saves.
+    """The process was told to stop: it ends or drops what it is at, and saves.
 
     Told at once, by a thread of its own.
     """
+
+    doing: Doing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -67,7 +68,7 @@ def run_steps(run: Run, resumed: RunState | None = None) -> None:
 
     Raises:
         DivergedError: a loss or gradient that must not be learned from.
-        StoppedError: the process was told to stop; it has saved.
+        StoppedError: the process was told to stop; it has saved what it had learned.
         OutOfMemoryError: a batch does not fit.
         StorageError: a checkpoint cannot be written.
     """
@@ -83,24 +84,27 @@ def run_steps(run: Run, resumed: RunState | None = None) -> None:
         run.plan.steps(after=done), run.rows, engine.processes, collate=run.sight.collate
     )
     with (
-        hearing_stop_requests(lambda: run.emit(StopAsked())) as request,
+        hearing_stop_requests(lambda doing: run.emit(StopAsked(doing=doing))) as request,
         naming_memory(config, device),
     ):
-        if evaluate_every and not done:
-            run.evaluation.run(engine, step=0, emit=run.emit)
+        is_due = evaluate_every and (resumed is None or not resumed.is_measured)
+        if is_due and not _evaluate(run, done, request):
+            raise stopped(done, _checkpoint(run, done))  # which is there already
         started = time.perf_counter()
         for share in shares:
             waited = time.perf_counter() - started
             step = share[0]
             stop = _step(run, share, request, watches, scale(step.number), started, waited)
             is_last = step.number == total
-            leaves = stop and not is_last  # whoever is told to stop has little time
-            if evaluate_every and not leaves and (is_last or step.number % evaluate_every == 0):
-                run.evaluation.run(engine, step=step.number, emit=run.emit)
+            is_due = evaluate_every and (is_last or step.number % evaluate_every == 0)
+            # Whoever is told to stop has little time: what is due waits for the next start.
+            is_measured = not is_due or (not stop and _evaluate(run, step.number, request))
+            stop = stop or not is_measured
             if stop or is_last or (save_every and step.number % save_every == 0):
-                _save(run, step.number, watches)
-            if leaves:
-                raise stopped(step.number, config.out / f"checkpoint-{step.number}")
+                _save(run, step.number, watches, request, is_measured=is_measured)
+                stop = stop or engine.processes.any(request.is_made)
+            if stop:
+                raise stopped(step.number, _checkpoint(run, step.number))
             started = time.perf_counter()
 
 
@@ -120,6 +124,7 @@ def _step(
     waited: float,
 ) -> bool:
     """Take one step; returns whether any rank has been asked to stop."""
+    request.doing = "step"
     step, micro_batches = share
     engine, processes = run.engine, run.engine.processes
     torch.manual_seed(_seed(run.config.seed, step.number, processes.rank))
@@ -154,11 +159,27 @@ def _step(
     return asked > 0
 
 
-def _save(run: Run, step: int, watches: LossWatches) -> None:
+def _evaluate(run: Run, step: int, request: StopRequest) -> bool:
+    """Measure behind a step; returns False where a request to stop has cut it."""
+    request.doing = "evaluation"
+    try:
+        return run.evaluation.run(run.engine, step=step, emit=run.emit, request=request)
+    finally:
+        request.doing = "step"
+
+
+def _save(
+    run: Run, step: int, watches: LossWatches, request: StopRequest, *, is_measured: bool
+) -> None:
+    request.doing = "saving"
     start = time.perf_counter()
-    state = RunState(step, run.engine.processes.world, watches.state())
+    state = RunState(step, run.engine.processes.world, watches.state(), is_measured)
     path = run.checkpoints.save(run.engine, state)
     run.emit(Saved(step=step, path=path, is_final=False, seconds=time.perf_counter() - start))
+
+
+def _checkpoint(run: Run, step: int) -> Path:
+    return run.config.out / f"checkpoint-{step}"
 
 
 def _seed(seed: int, step: int, rank: int) -> int:

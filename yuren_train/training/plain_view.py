@@ -68,7 +68,7 @@ class PlainView:
             case Saved():
                 return tr("watch.saved", path=told.path, seconds=duration(told.seconds))
             case StopAsked():
-                return tr("watch.stopping")
+                return tr(f"watch.stopping_{told.doing}")
             case Warned():
                 return tr("watch.warned", message=told.message)
             case Finished():

@@ -58,6 +58,10 @@ class Processes:
         result: list[float] = tensor.tolist()
         return result
 
+    def any(self, value: bool) -> bool:
+        """Whether it is so for any process."""
+        return self.total([float(value)])[0] > 0
+
     def wait(self) -> None:
         """Return when all processes have come here."""
         if self.world > 1:

@@ -49,7 +49,7 @@ class Progress:
         sampled: the newest answer.
         saved: the newest checkpoint.
         finished: the end, once it has come.
-        is_stopping: whether the run was told to stop.
+        stopping: how the run stops, in words; empty where it was not told to.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -66,7 +66,7 @@ class Progress:
     sampled: Sampled | None = None
     saved: Saved | None = None
     finished: Finished | None = None
-    is_stopping: bool = False
+    stopping: str = ""
     left: TimeLeft = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,8 +104,8 @@ class Progress:
                 self.finished = told
                 self.doing = ""
             case StopAsked():
-                self.is_stopping = True
-                self._begin(tr("watch.stopping"))
+                self.stopping = tr(f"watch.stopping_{told.doing}")
+                self._begin(self.stopping)
             case Warned():
                 pass
 
@@ -134,7 +134,7 @@ class Progress:
             self.first_eval = evaluated.loss
 
     def _train(self) -> None:
-        doing = tr("watch.stopping" if self.is_stopping else "watch.training")
+        doing = self.stopping or tr("watch.training")
         if self.doing != doing:
             self._begin(doing)
 

@@ -3,7 +3,7 @@
 
     config.yaml   what the run was told, written once it has begun
     metrics       metrics.jsonl
-    report        report.md with its curves, at the end whatever that is
+    report        report.md with its curves, at the end whatever that is but a second Ctrl+C
     trackers      TensorBoard, and what `report_to` names
     view          on stderr: drawn in place in a terminal, lines elsewhere
 
@@ -67,13 +67,15 @@ def watching(settled: Settled) -> Iterator[Listener]:
     check_trackers(settled.config.report_to)
     view = _view(settled.config)
     trackers = Trackers(settled.config, lambda message: view(Warned(message=message)))
+    is_hurried = False
     try:
         yield _listener(settled, view, metrics, trackers)
     except BaseException as error:
         metrics.fail(type(error).__name__, str(error))
+        is_hurried = isinstance(error, KeyboardInterrupt)  # a second Ctrl+C ends at once
         raise
     finally:
-        if metrics.has_begun:
+        if metrics.has_begun and not is_hurried:
             _report(settled, view)
         view.close()
         trackers.close()

@@ -134,7 +134,7 @@ def test_a_restarted_run_remembers_its_curve() -> None:
 
 def test_what_is_told_to_stop_says_so_until_it_ends() -> None:
     progress = progress_at(6)
-    progress.update(StopAsked())
+    progress.update(StopAsked(doing="step"))
     assert "Ctrl+C again ends at once" in drawn(progress)[-1]
     progress.update(Saved(step=6, path=Path("out/checkpoint-6"), is_final=False, seconds=1.0))
     assert "Ctrl+C again ends at once" in drawn(progress)[-1]

@@ -16,7 +16,7 @@ from yuren_train.training.stopping import hearing_stop_requests
 def test_the_first_signal_is_told_while_the_step_goes_on(number: signal.Signals) -> None:
     told = threading.Event()
     before = signal.getsignal(number)
-    with hearing_stop_requests(told.set) as request:
+    with hearing_stop_requests(lambda _: told.set()) as request:
         assert not request.is_made
         os.kill(os.getpid(), number)
         assert told.wait(5)
@@ -25,8 +25,9 @@ def test_the_first_signal_is_told_while_the_step_goes_on(number: signal.Signals)
 
 
 def test_it_is_told_once_and_a_second_interrupt_ends_at_once() -> None:
-    told: list[int] = []
-    with hearing_stop_requests(lambda: told.append(1)):
+    told: list[str] = []
+    with hearing_stop_requests(told.append) as request:
+        request.doing = "evaluation"
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
@@ -34,4 +35,4 @@ def test_it_is_told_once_and_a_second_interrupt_ends_at_once() -> None:
     for thread in threading.enumerate():
         if thread.name == "stop":
             thread.join(5)
-    assert told == [1]
+    assert told == ["evaluation"]

@@ -67,13 +67,26 @@ def test_a_failure_passes_through_and_is_written_down(settled: Settled) -> None:
         with watching(settled) as listener:
             for event in whole_run(settled.config, until=3):
                 listener(event)
-            raise KeyboardInterrupt
+            raise RuntimeError
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(RuntimeError):
         fail()
     history = read_history(settled.config.out)
     assert (history.state, history.step) == ("failed", 3)
     assert "Failed after step 3" in (settled.config.out / "report.md").read_text()
+
+
+def test_a_second_interrupt_ends_at_once_without_a_report(settled: Settled) -> None:
+    def end() -> None:
+        with watching(settled) as listener:
+            for event in whole_run(settled.config, until=3):
+                listener(event)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        end()
+    assert read_history(settled.config.out).step == 3
+    assert not (settled.config.out / "report.md").exists()
 
 
 def test_a_tracker_that_cannot_be_used_is_refused_before_anything(
