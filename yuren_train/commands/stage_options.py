@@ -17,6 +17,7 @@ import click
 
 from yuren_train.commands.launch_options import launch_options
 from yuren_train.config.settling import HINTS, NAMES
+from yuren_train.config.yaml_file import read_yaml
 
 _Command = Callable[..., Any]
 
@@ -68,10 +69,18 @@ HELP: Mapping[str, str] = {
 _METAVARS = {"model": "DIR|ID", "data": "FILE[:WEIGHT]", "eval_data": "FILE", "out": "DIR"}
 
 
+def _with_known_keys(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
+    """Refuse a file with keys that mean nothing before torch is loaded, which takes a while."""
+    if file is not None:
+        read_yaml(file, NAMES)
+    return file
+
+
 _CONFIG = click.option(
     "--config",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_with_known_keys,
     help="A YAML file with any of the values below; what is typed goes first.",
 )
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's YAML file: its keys with their lines, and the one that `OUT/config.yaml` is.
 
-A key that is none of `TrainConfig`'s is refused with its line and the nearest right one.
+Keys that are none of `TrainConfig`'s are refused all at once, each with its line and the right one
+where that can be guessed.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
+from yuren_train.config.foreign_names import suggested
 from yuren_train.config.values import Source
 
 
@@ -35,7 +36,8 @@ def read_yaml(file: Path, names: Collection[str]) -> dict[str, YamlValue]:
         names: that may stand there.
 
     Raises:
-        UsageError: it cannot be read, is no mapping, or has a key that is none of `names`.
+        UsageError: it cannot be read, is no mapping, has a key twice or keys that are none of
+            `names`.
     """
     try:
         root = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
@@ -53,22 +55,25 @@ def read_yaml(file: Path, names: Collection[str]) -> dict[str, YamlValue]:
     if not isinstance(root, yaml.MappingNode):
         raise UsageError(tr("error.yaml.no_mapping", path=file), tr("error.yaml.syntax_hint"))
     values: dict[str, YamlValue] = {}
+    wrong: list[str] = []
+    hints: dict[str, None] = {}
     for key_node, value_node in root.value:
         key, line = str(key_node.value), key_node.start_mark.line + 1
         name = key.replace("-", "_")
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = tr("error.yaml.near", name=near[0]) if near else ""
-            raise UsageError(
-                tr("error.yaml.unknown", place=f"{file}:{line}", key=key),
-                hint or tr("error.yaml.allowed", names=", ".join(sorted(names))),
-            )
-        if name in values:
-            raise UsageError(
-                tr("error.yaml.twice", place=f"{file}:{line}", key=key, line=values[name].line),
-                tr("error.yaml.twice_hint"),
-            )
-        values[name] = YamlValue(yaml.SafeLoader("").construct_document(value_node), line)
+            near = suggested(name, names)
+            kind = "near" if near else "unknown"
+            wrong.append(tr(f"error.yaml.{kind}", place=f"{file}:{line}", key=key, name=near))
+            if not near:
+                hints[tr("error.yaml.allowed", names=", ".join(sorted(names)))] = None
+        elif name in values:
+            before = values[name].line
+            wrong.append(tr("error.yaml.twice", place=f"{file}:{line}", key=key, line=before))
+            hints[tr("error.yaml.twice_hint")] = None
+        else:
+            values[name] = YamlValue(yaml.SafeLoader("").construct_document(value_node), line)
+    if wrong:
+        raise UsageError("\n".join(wrong), "\n".join(hints))
     return values
 
 

@@ -11,8 +11,9 @@ import pytest
 from yuren_core.errors import UsageError
 from yuren_core.i18n import use_language
 from yuren_train.config import Source, TrainConfig
+from yuren_train.config.foreign_names import FOREIGN, suggested
 from yuren_train.config.model_shape import ModelShape
-from yuren_train.config.settling import Settled, settle, source_of
+from yuren_train.config.settling import NAMES, Settled, settle, source_of
 
 TINY = ModelShape(64, 128, 3, 4, 2, 16, 512, True, 2048)
 LLAMA_7B = ModelShape(4096, 11008, 32, 32, 32, 128, 64000, False, 4096)
@@ -86,7 +87,7 @@ def test_the_written_file_reads_back_as_the_same_config(rows: Path) -> None:
 @pytest.mark.parametrize(
     ("yaml", "words"),
     [
-        ("max-lenght: 5\n", ["run.yaml:1", "max-lenght", "Did you mean max_length?"]),
+        ("max-lenght: 5\n", ["run.yaml:1", "max-lenght", "did you mean max_length?"]),
         ("seed: 1\n\nlr: fast\n", ["lr cannot be 'fast'", "run.yaml:3"]),
         ("seed: 1\nseed: 2\n", ["run.yaml:2", "stands in line 1 already"]),
         ("lr: [1\n", ["run.yaml:2", "no YAML"]),
@@ -109,6 +110,46 @@ def test_what_cannot_be_is_refused_with_its_place(rows: Path, yaml: str, words: 
     with pytest.raises(UsageError) as error:
         settled(rows, yaml=yaml)
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("learning_rate", "lr"),
+        ("learing-rate", "lr"),
+        ("per_device_train_batch_size", "batch_size"),
+        ("gradient_accumulation_steps", "grad_accum"),
+        ("num_train_epochs", "epochs"),
+        ("cutoff_len", "max_length"),
+        ("warmup_ratio", "warmup"),
+        ("output_dir", "out"),
+        ("model_name_or_path", "model"),
+        ("lora_target", "lora_targets"),
+        ("dataset", "data"),
+    ],
+)
+def test_the_names_of_other_trainers_are_told_ours(theirs: str, ours: str) -> None:
+    assert suggested(theirs.replace("-", "_"), NAMES) == ours
+
+
+@pytest.mark.parametrize(
+    "name", ["template", "do_train", "overwrite_cache", "stage", "ddp_timeout"]
+)
+def test_nothing_is_suggested_that_is_far_off(name: str) -> None:
+    assert suggested(name, NAMES) == ""
+
+
+def test_every_suggestion_is_a_name_of_ours() -> None:
+    assert set(FOREIGN.values()) <= set(NAMES)
+    assert not set(FOREIGN) & set(NAMES)
+
+
+def test_all_bad_keys_of_a_file_are_told_together(rows: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        settled(rows, yaml="learning_rate: 1\ntemplate: chatml\nseed: 1\nseed: 2\n")
+    said = str(error.value)
+    places = ("run.yaml:1: ", "did you mean lr?", "run.yaml:2: ", "run.yaml:4: ", "Keep one")
+    assert all(words in said for words in places), said
 
 
 def test_a_source_may_carry_its_weight() -> None:
