@@ -31,6 +31,9 @@ from yuren_train.training.train_log import library_warnings_logged, log_fault
 _REASON = 300  # characters of an unforeseen error
 
 
+_LANG, _LANG_HELP = "lang", "The language of all that is said; auto is your locale's."
+
+
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
     """Where a command lives, as "module:attribute", and its line in the group's help."""
@@ -101,9 +104,14 @@ class LazyGroup(click.Group):
         return [*self.lazy_commands, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command itself; imports it."""
+        """The command itself, with `--lang` as the group has it; imports it."""
         lazy = self.lazy_commands.get(cmd_name)
-        return lazy.load() if lazy else super().get_command(ctx, cmd_name)
+        if lazy is None:
+            return super().get_command(ctx, cmd_name)
+        command = lazy.load()
+        if all(parameter.name != _LANG for parameter in command.params):
+            command.params.append(_language_option())
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in the help, from `lazy_commands`; imports none."""
@@ -134,8 +142,20 @@ class LazyGroup(click.Group):
             raise click.exceptions.Exit(1) from error
 
 
-def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
-    use_language(language)
+def _speak(_: click.Context, __: click.Parameter, language: str | None) -> None:
+    if language is not None:  # behind a command it says nothing unless it is typed
+        use_language(language)
+
+
+def _language_option() -> click.Option:
+    return click.Option(
+        ["--lang", _LANG],
+        type=LanguageChoice(),
+        callback=_speak,
+        is_eager=True,
+        expose_value=False,
+        help=_LANG_HELP,
+    )
 
 
 @click.group(
@@ -150,7 +170,7 @@ def _speak(_: click.Context, __: click.Parameter, language: str) -> None:
     callback=_speak,
     is_eager=True,
     expose_value=False,
-    help="The language of errors; auto is your locale's.",
+    help=_LANG_HELP,
 )
 @click.option("--local_rank", hidden=True, expose_value=False, help="DeepSpeed's launcher adds it.")
 @click.version_option(__version__, prog_name="yuren-train")

@@ -104,15 +104,36 @@ def test_errors_are_words_on_stderr_and_an_exit_code(what: str, code: int, shown
 
 
 @pytest.mark.parametrize(
-    ("arguments", "locale"), [(["--lang", "zh"], "C.UTF-8"), ([], "zh_CN.UTF-8")]
+    ("arguments", "locale"),
+    [
+        (["--lang", "zh", "sample", "usage"], "C.UTF-8"),
+        (["sample", "usage", "--lang", "zh"], "C.UTF-8"),
+        (["--lang", "en", "sample", "--lang", "zh", "usage"], "C.UTF-8"),
+        (["sample", "usage"], "zh_CN.UTF-8"),
+    ],
 )
 def test_errors_are_said_in_the_language_asked_for_or_the_locale_s(
     arguments: list[str], locale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LANG", locale)
     monkeypatch.setattr(main, "lazy_commands", group().lazy_commands)
-    result = CliRunner().invoke(main, [*arguments, "sample", "usage"])
+    result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, result.stderr) == (2, "错误：the value is 7\nGive 8.\n")
+
+
+def test_a_bad_key_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("learning_rate: 1\n")
+    code = (
+        "import atexit, sys; atexit.register(lambda: print('LOADED', *sys.modules));"
+        f"sys.argv = ['yuren-train', 'stage1', '--config', {str(file)!r}];"
+        "from yuren_train.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "did you mean lr?" in done.stderr
+    assert "Loading" not in done.stderr
+    assert "torch" not in done.stdout.split()
 
 
 def test_an_unforeseen_error_is_one_line_and_its_trace_is_in_the_log(
