@@ -243,7 +243,7 @@ def test_a_chat_goes_out_and_comes_in_again(
     assert "In Frankreich." in (tmp_path / "d.txt").read_text()
     said = listed("--import", str(tmp_path / "b.json"))
     assert (said.code, said.out) == (0, "")
-    assert "1 were there already" in said.err
+    assert "there already: 1" in said.err
     monkeypatch.setenv("YUREN_HOME", str(tmp_path / "other"))
     said = listed("--import", str(tmp_path / "b.json"))
     assert (said.code, said.out) == (0, "1\n")

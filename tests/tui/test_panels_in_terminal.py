@@ -27,7 +27,7 @@ def test_a_walk_through_the_panels(tmp_path: Path) -> None:
         terminal.type(CTRL_E)
         terminal.wait_for("System prompt", "Preview", "tokens")
         terminal.type("Speak of {{user}}.")
-        terminal.wait_for("not saved yet", "Speak of the user.")
+        terminal.wait_for("not saved yet", "Speak of Friend.", "Scenario: Friend missed")
         terminal.type(CTRL_S)
         terminal.wait_for("the model is told this")
         terminal.enter("The fog comes in")
