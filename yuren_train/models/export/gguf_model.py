@@ -40,7 +40,7 @@ from yuren_train.models.export.proof import (
     text_prompt,
 )
 from yuren_train.models.export.room import require_room
-from yuren_train.models.export.source import Tell, is_seeing, read_source, tell_no_one
+from yuren_train.models.export.source import Tell, cast, is_seeing, read_source, tell_no_one
 from yuren_train.models.export.transformers_files import save_provenance
 from yuren_train.models.sources import refuse_what_is_there
 
@@ -95,6 +95,7 @@ def export_gguf(
         )
     prompts = [text_prompt(source.tokenizer)]
     tell("convert", None)
+    cast(source.model, source.dtype)  # what an adapter adds was added in fp32
     rows: int = source.model.config.vocab_size
     vocabulary = gguf_vocabulary(source.hf_tokenizer, rows, known.control_tokens())
     language = language_tensors(source, dtype)

@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import GgufConfig, LlamaForCausalLM
 
 from tests.core.pictures import quarters
+from tests.tiny import make_text_model
 from tests.train.models.export.clip_graph import ClipGraph
 from tests.train.models.export.towers import VIT, make_tower
 from tests.train.models.test_merge import IDS, make_adapter
@@ -69,6 +70,16 @@ def test_an_adapter_is_merged(text_model: Path, tmp_path: Path) -> None:
     adapter = make_adapter(tmp_path / "adapter", text_model, precision="bf16")
     made = export_gguf(str(adapter), tmp_path / "out")
     assert made.difference.largest < 1e-4
+
+
+def test_an_adapter_on_an_f16_base_is_merged_into_f16(tmp_path: Path) -> None:
+    base = make_text_model(tmp_path / "base")
+    weights = {
+        name: tensor.half() for name, tensor in load_file(base / "model.safetensors").items()
+    }
+    save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+    adapter = make_adapter(tmp_path / "adapter", base, precision="bf16")
+    assert export_gguf(str(adapter), tmp_path / "out").difference.largest < 1e-4
 
 
 def test_what_f16_cannot_hold_is_refused_and_bf16_holds_it(
