@@ -29,10 +29,8 @@ from yuren_core.model.checkpoint import (
     write_model_directory,
 )
 from yuren_core.model.fast_tokenizer import ORDINARY_TEXT, fast_tokenizer
-from yuren_core.model.known_models import chatml_style
 from yuren_core.model.loading import find_model, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
-from yuren_core.model.prompt_format import ChatML
 from yuren_core.model.quantization import Precision
 from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
@@ -40,6 +38,7 @@ from yuren_core.model.vision_tower import VisionTower
 from yuren_core.model.weights import load_weights, tell_nobody
 from yuren_core.paths import atomic_directory
 from yuren_train.models.sources import (
+    chatml_of,
     dtype_of,
     hashes_of,
     logits_of,
@@ -79,6 +78,7 @@ def convert(ref: str, out: Path, *, tell: Callable[[Step], None] = lambda _: Non
 
     Raises:
         UsageError: `ref` is an adapter, or `out` is there and not empty.
+        ModelFormatError: it is told conversations by a template of its own.
         StorageError: it cannot be written, or does not give the old logits.
         ModelError, DownloadError: as `load_model` says.
     """
@@ -128,13 +128,13 @@ def _told(
 ) -> tuple[ChatTokenizer, ChatMLStyle, VisionTower | None]:
     """How a model is told a conversation, and the tower that its pictures go through."""
     tokenizer = fast_tokenizer(directory)
-    style = chatml_style(config, tokenizer)
+    known = chatml_of(directory, config, tokenizer)
     tower = None
     if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
         tower = load_tower(directory, config, precision)
     image_tokens = tower.num_patches if tower else 0
-    chat = ChatTokenizer(tokenizer, image_tokens=image_tokens, prompt_format=ChatML(style))
-    return chat, style, tower
+    chat = ChatTokenizer(tokenizer, image_tokens=image_tokens, prompt_format=known)
+    return chat, known.style, tower
 
 
 def _ids(chat: ChatTokenizer, style: ChatMLStyle) -> list[int]:

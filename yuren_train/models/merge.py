@@ -18,21 +18,28 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from yuren_core.chatml import IMG_PATCH, render_message
+from yuren_core.chatml import render_message
 from yuren_core.errors import UsageError
 from yuren_core.i18n import tr
 from yuren_core.messages import Message, Role
 from yuren_core.model.adapter_files import find_base, is_adapter, read_adapter
-from yuren_core.model.checkpoint import read_config, weight_files, write_model_directory
-from yuren_core.model.fast_tokenizer import ORDINARY_TEXT, load_tokenizer
+from yuren_core.model.checkpoint import (
+    VISION_TOWER_DIR,
+    read_config,
+    weight_files,
+    write_model_directory,
+)
+from yuren_core.model.fast_tokenizer import ORDINARY_TEXT, fast_tokenizer
 from yuren_core.model.loading import find_model, load_tower
 from yuren_core.model.multimodal_llama import MultimodalLlamaConfig
+from yuren_core.model.prompt_format import ChatML
 from yuren_core.model.quantization import Precision, choose_precision, keep_trainable
 from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_core.model.weights import load_adapted, tell_nobody
 from yuren_core.protocol import Device
 from yuren_train.models.sources import (
+    chatml_of,
     dtype_of,
     hashes_of,
     logits_of,
@@ -96,6 +103,7 @@ def merge(
 
     Raises:
         UsageError: `ref` is no adapter, or `out` is there and not empty.
+        ModelFormatError: it is told conversations by a template of its own.
         StorageError: it cannot be written, or does not read back.
         ModelError, DownloadError: as `load_model` says.
     """
@@ -110,14 +118,17 @@ def merge(
     in_4bit = Precision(where, torch.bfloat16, "nf4", "4bit")
     config = read_config(base)
     own = (source / "tokenizer_config.json").is_file()
-    tokenizer = load_tokenizer(source if own else base)
+    tokenizer = fast_tokenizer(source if own else base)
+    known = chatml_of(source, config, tokenizer)
     tower = None
     if isinstance(config, MultimodalLlamaConfig) and config.use_mm_proj:
         tower = load_tower(
             base, config, Precision(torch.device("cpu"), torch.float32, "none", "fp32")
         )
-    chat = ChatTokenizer(tokenizer, image_tokens=tower.num_patches if tower else 0)
-    ids = _ids(chat)
+    chat = ChatTokenizer(
+        tokenizer, image_tokens=tower.num_patches if tower else 0, prompt_format=known
+    )
+    ids = _ids(chat, known)
 
     tell("compare")
     model = load_adapted(
@@ -133,8 +144,9 @@ def merge(
 
     tell("merge")
     model = load_adapted(adapter, base, config, plain, dequantized=dequantized)
-    if isinstance(config, MultimodalLlamaConfig) and chat.image_tokens:
-        model.config.image_token_id = chat.control_id(IMG_PATCH)
+    if isinstance(config, MultimodalLlamaConfig) and tower is not None:
+        model.config.image_token_id = chat.patch_id
+        model.config.mm_vision_tower = VISION_TOWER_DIR
     difference = _difference(logits_of(model, ids), trained)
 
     tell("write")
@@ -163,18 +175,21 @@ def merge(
             "difference": asdict(difference),
             "versions": versions(),
         },
+        style=known.style,
     )
     return Merged(out, base, adapter.trained_in_4bit, difference)
 
 
-def _ids(tokenizer: ChatTokenizer) -> list[int]:
+def _ids(tokenizer: ChatTokenizer, known: ChatML) -> list[int]:
     """Questions and answers, so that trained rows of control tokens count."""
     roles = (Role.USER, Role.ASSISTANT)
     return [
         i
         for text in ORDINARY_TEXT
         for role in roles
-        for i in tokenizer.encode(render_message(Message.of(role, text))).input_ids
+        for i in tokenizer.encode(
+            render_message(Message.of(role, text), style=known.style)
+        ).input_ids
     ]
 
 

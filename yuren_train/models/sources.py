@@ -10,11 +10,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from yuren_core.errors import UsageError
+from yuren_core.errors import ModelFormatError, UsageError
 from yuren_core.i18n import tr
 from yuren_core.model.checkpoint import read_tensors, weight_files
+from yuren_core.model.known_models import prompt_format_of
+from yuren_core.model.prompt_format import ChatML
 
 _VERSIONED = ("yuren", "torch", "transformers", "tokenizers")
 
@@ -36,6 +38,20 @@ def dtype_of(directory: Path) -> torch.dtype:
             if name.endswith("embed_tokens.weight"):  # LLaVA puts a prefix before it
                 return tensor.dtype
     return torch.bfloat16  # `load_weights` says what is missing
+
+
+def chatml_of(directory: Path, config: LlamaConfig, tokenizer: PreTrainedTokenizerBase) -> ChatML:
+    """The ChatML that a model is told, as the chat does it: a directory of ours knows no other.
+
+    Raises:
+        ModelFormatError: it is told by a template of its own, or as `prompt_format_of` says.
+    """
+    known = prompt_format_of(config, tokenizer)
+    if not isinstance(known, ChatML):
+        raise ModelFormatError(
+            tr("error.base.prompt", path=directory), tr("error.base.prompt_hint", path=directory)
+        )
+    return known
 
 
 def hashes_of(files: Iterable[Path]) -> dict[str, str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+from tests.core.foreign import DEFAULT_SYSTEM
 from tests.core.published import make_published, put_tower_on_hub
-from yuren_core.errors import UsageError
+from yuren_core.errors import ModelFormatError, UsageError
 from yuren_core.messages import ImagePart, Message, Role
 from yuren_core.model.loading import LoadedModel, load_model
 from yuren_core.prompt import prompt_items
@@ -72,3 +74,14 @@ def test_a_published_model_becomes_ours(tmp_path: Path, monkeypatch: pytest.Monk
     assert saved(theirs, add_special_tokens=False)["input_ids"] == ids_of(loaded)
     with pytest.raises(UsageError, match="is there already"):
         convert(str(source), out)
+
+
+def test_a_model_with_a_template_of_its_own_does_not_lose_it(
+    text_model: Path, tmp_path: Path
+) -> None:
+    source = shutil.copytree(text_model, tmp_path / "source")
+    (source / "chat_template.jinja").write_text(DEFAULT_SYSTEM)
+    with pytest.raises(ModelFormatError, match="template of its own") as caught:
+        convert(str(source), tmp_path / "out")
+    assert caught.value.hint
+    assert not (tmp_path / "out").exists()

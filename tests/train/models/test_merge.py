@@ -11,13 +11,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tests.core.foreign import DEFAULT_SYSTEM
+from tests.core.published import make_published, put_tower_on_hub
 from tests.tiny import IMAGE_TOKENS, advise_greedy, make_multimodal_model, make_text_model
-from yuren_core.errors import UsageError
+from yuren_core.chatml import ChatMLStyle
+from yuren_core.errors import ModelFormatError, UsageError
 from yuren_core.model.loading import load_model
 from yuren_core.model.multimodal_llama import MultimodalLlamaForCausalLM
+from yuren_core.model.prompt_format import ChatML
 from yuren_core.model.recommended_sampling import recommended_sampling
 from yuren_core.protocol import LoadMode
 from yuren_core.sampling_params import GREEDY
+from yuren_train.models.export.hf import export_hf
 from yuren_train.models.merge import merge
 
 IDS = torch.tensor([[1, 45, 300, 2, 402, 401, 77, 1, 9]])
@@ -47,6 +52,20 @@ def make_adapter(directory: Path, base: Path, *, precision: LoadMode, tied: bool
     }
     (directory / "adapter_config.json").write_text(json.dumps(config))
     (directory / "provenance.json").write_text(json.dumps({"base": {"precision": precision}}))
+    return directory
+
+
+def make_queries(directory: Path, base: Path) -> Path:
+    """An adapter of one layer, without a tokenizer or a word of how it was trained."""
+    directory.mkdir()
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    matrices = {"A": torch.randn(4, 64) * 0.1, "B": torch.randn(64, 4) * 0.1}
+    save_file(
+        {f"{layer}.lora_{name}.weight": matrix for name, matrix in matrices.items()},
+        directory / "adapter_model.safetensors",
+    )
+    config = {"peft_type": "LORA", "base_model_name_or_path": str(base), "r": 4, "lora_alpha": 8}
+    (directory / "adapter_config.json").write_text(json.dumps(config))
     return directory
 
 
@@ -114,6 +133,32 @@ def test_a_model_that_sees_keeps_its_eyes(tmp_path: Path) -> None:
     assert isinstance(loaded.model, MultimodalLlamaForCausalLM)
     weight = loaded.model.model.mm_projector.weight
     assert torch.equal(weight, projector["weight"].to(weight.dtype))
+
+
+def test_a_model_of_another_style_is_told_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = make_published(tmp_path / "yuren")
+    put_tower_on_hub(tmp_path / "hub")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    adapter = make_queries(tmp_path / "adapter", base)
+    merge(str(adapter), tmp_path / "out", device="cpu")
+    (tmp_path / "hub").rename(tmp_path / "gone")
+    known = load_model(str(tmp_path / "out"), load="bf16", device="cpu").tokenizer.prompt_format
+    assert isinstance(known, ChatML)
+    assert known.style == ChatMLStyle("</s>", pictures_last=True)
+
+
+def test_a_model_with_a_template_of_its_own_does_not_lose_it(tmp_path: Path) -> None:
+    base = make_text_model(tmp_path / "base")
+    (base / "chat_template.jinja").write_text(DEFAULT_SYSTEM)
+    adapter = make_queries(tmp_path / "adapter", base)
+    with pytest.raises(ModelFormatError, match="template of its own") as caught:
+        merge(str(adapter), tmp_path / "out", device="cpu")
+    assert "--to hf" in caught.value.hint
+    assert export_hf(str(adapter), tmp_path / "out").difference.largest == 0
+    assert (tmp_path / "out" / "chat_template.jinja").read_text() == DEFAULT_SYSTEM
 
 
 def test_provenance_and_tokenizer(tmp_path: Path) -> None:
