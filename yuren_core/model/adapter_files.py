@@ -49,6 +49,9 @@ _PLAIN: dict[str, tuple[object, ...]] = {
 }
 """Options of PEFT that would make more of an adapter than two matrices, and what turns them off."""
 
+_CHANGES_BASE = ("pissa", "corda", "olora", "loftq", "lora_ga")
+"""How `init_lora_weights` begins where PEFT takes from the base what the matrices start with."""
+
 _SAMPLES, _SAMPLE_BYTES = 16, 1 << 16
 
 
@@ -147,12 +150,14 @@ def _refuse_what_is_not_plain(path: Path, config: dict[str, Any]) -> None:
             tr("error.adapter.kind", path=path, found=repr(config.get("peft_type"))),
             tr("error.adapter.kind_hint"),
         )
-    for option, off in _PLAIN.items():
-        if config.get(option) not in off:
-            raise ModelFormatError(
-                tr("error.adapter.option", path=path, option=option, value=repr(config[option])),
-                tr("error.adapter.kind_hint"),
-            )
+    wrong = [option for option, off in _PLAIN.items() if config.get(option) not in off]
+    if str(config.get("init_lora_weights")).lower().startswith(_CHANGES_BASE):
+        wrong.append("init_lora_weights")
+    for option in wrong:
+        raise ModelFormatError(
+            tr("error.adapter.option", path=path, option=option, value=repr(config[option])),
+            tr("error.adapter.kind_hint"),
+        )
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         raise ModelFormatError(

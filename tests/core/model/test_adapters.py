@@ -310,6 +310,7 @@ ROW = "embed_tokens.token_adapter.trainable_tokens_delta"
         (change(peft_type="IA3"), ModelFormatError, "peft_type is 'IA3'"),
         (change(use_dora=True), ModelFormatError, "use_dora is True"),
         (change(bias="all"), ModelFormatError, "bias is 'all'"),
+        (change(init_lora_weights="pissa_niter_4"), ModelFormatError, "is 'pissa_niter_4'"),
         (change(modules_to_save=["lm_head"]), ModelFormatError, "modules_to_save"),
         (change(base_model_name_or_path=None), ModelFormatError, "no base model"),
         (change(trainable_token_indices=[1, 2]), ModelFormatError, "has 4 trained rows"),
