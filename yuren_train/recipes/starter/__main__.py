@@ -50,10 +50,10 @@ _SYSTEMS = (
 STAGE2 = ("--lr=2e-6", "--epochs=1", "--order=packed", "--batch-size=1", "--max-length=512",
           "--nproc=2", "--save-interval=100")  # fmt: skip
 STAGE3 = ("--lora", "--lora-rank=16", "--lora-alpha=32", "--lr=2e-4", "--projector-lr=1e-6",
-          "--epochs=1", "--max-steps=1000", "--order=packed", "--batch-size=1",
+          "--epochs=1", "--max-steps=420", "--order=packed", "--batch-size=1",
           "--max-length=512", "--nproc=2",
-          "--save-interval=100", "--on-spike=warn")  # fmt: skip
-_TEXT_EPOCHS = 6
+          "--save-interval=70", "--on-spike=warn")  # fmt: skip
+_TEXT_EPOCHS = 3
 _REHEARSED = 512  # rows of text, each of which is learned a few times
 
 
