@@ -22,7 +22,8 @@ ROLES: Mapping[str, Role] = {
 }
 """Who speaks, by the names that rows have for it."""
 
-SHAPES = (("conversations", "from", "value"), ("messages", "role", "content"))
+OPENAI = ("messages", "role", "content")
+SHAPES = (("conversations", "from", "value"), OPENAI)
 """Keys of the turns, and in a turn of who speaks and what is said."""
 
 IMAGE_TAG = "<image>"

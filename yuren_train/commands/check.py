@@ -56,7 +56,8 @@ def check(
 ) -> None:
     """Say what is in DATA files, what training would make of it, and what is wrong.
 
-    JSON arrays, JSON lines and Parquet, each also gzipped. Every fault is told as
+    JSON arrays, JSON lines and Parquet, each also gzipped; rows as ShareGPT, LLaVA, OpenAI or
+    Alpaca have them. Every fault is told as
     file:line: what, value, remedy; the exit code is 1 where there are any.
 
     With --show, what is learned is green, or stands between [[ and ]] where there is no colour.

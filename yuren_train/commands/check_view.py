@@ -8,7 +8,7 @@ row can move the cursor of a terminal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from yuren_core.i18n import tr
 from yuren_core.model.tokenization import ChatTokenizer
 from yuren_train.data.check import FAULTS_KEPT, CheckResult
 from yuren_train.data.encoding import EncoderSpec
-from yuren_train.data.faults import Fault
+from yuren_train.data.faults import Fault, Place
 from yuren_train.data.schema import Row
 from yuren_train.data.truncation import Fitted
 
@@ -37,6 +37,8 @@ _LEARNED_STYLE, _GIVEN_STYLE = "green", "dim"
 def result_lines(result: CheckResult, spec: EncoderSpec) -> Iterator[RenderableType]:
     """The page, from the summary to the faults."""
     table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")  # a path is of use only whole
     for name, value in _summary(result, spec):
         table.add_row(Text(name, "bold"), value)
     yield table
@@ -64,7 +66,7 @@ def _summary(result: CheckResult, spec: EncoderSpec) -> Iterator[tuple[str, Rend
         yield tr("check.turns"), Text(_turns(result))
         languages = result.by_value("language")
         shares = (
-            f"{name} {_percent(n, result.count('language'))} %" for name, n in languages.items()
+            f"{name} {_percent(n, result.count('language'))}%" for name, n in languages.items()
         )
         yield tr("check.languages"), Text(", ".join(shares))
     if spec.tokenizer is None:
@@ -149,15 +151,28 @@ def _notices(result: CheckResult) -> Iterator[tuple[str, RenderableType]]:
         yield _notice("duplicates", count=f"{result.duplicates:,}")
         for again, first in result.duplicate_places:
             yield "", Text(tr("check.duplicates_place", again=again, first=first), "dim")
+        yield from _more(result.duplicates - len(result.duplicate_places))
     for token, count in result.by_value("control").items():
         yield _notice("control", token=token, count=f"{count:,}")
-        for place, found in result.controls:
-            if found == token:
-                yield "", Text(str(place), "dim")
+        places = [place for place, found in result.controls if found == token]
+        yield from _examples(places, count)
     if count := result.count("replaced"):
         yield _notice("replaced", count=f"{count:,}")
+        yield from _examples(result.replaced, count)
     if count := result.count("unanswered"):
         yield _notice("unanswered", count=f"{count:,}")
+
+
+def _examples(places: Sequence[Place], count: int) -> Iterator[tuple[str, RenderableType]]:
+    """The places that are known, and how many there are beside them."""
+    for place in places:
+        yield "", Text(str(place), "dim")
+    yield from _more(count - len(places))
+
+
+def _more(count: int) -> Iterator[tuple[str, RenderableType]]:
+    if count:
+        yield "", Text(tr("check.more", count=f"{count:,}"), "dim")
 
 
 def _notice(key: str, **values: object) -> tuple[str, RenderableType]:
@@ -242,6 +257,7 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "duplicate_places": [[str(place) for place in pair] for pair in result.duplicate_places],
         "control_strings": result.by_value("control"),
         "replaced": result.count("replaced"),
+        "replaced_places": [str(place) for place in result.replaced],
         "unanswered": result.count("unanswered"),
         "faults": result.by_value("fault"),
         "first_faults": [

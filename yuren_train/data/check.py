@@ -53,6 +53,7 @@ class CheckResult:
         counts: see `row_checker.Kind`.
         faults: the first of what training would leave out; `counts` has the number of all.
         controls: the first control strings in texts.
+        replaced: the first rows in which a character was lost.
         duplicates: rows that say what an earlier one said.
         duplicate_places: the first of them, each with the earlier one.
         max_length: tokens that a row may have.
@@ -66,6 +67,7 @@ class CheckResult:
     counts: Counter[tuple[Kind, str]]
     faults: tuple[Fault, ...]
     controls: tuple[tuple[Place, str], ...]
+    replaced: tuple[Place, ...]
     duplicates: int
     duplicate_places: tuple[tuple[Place, Place], ...]
     max_length: int
@@ -113,6 +115,7 @@ def check_files(
             total.counts.update(seen.counts)
             total.faults = (total.faults + seen.faults)[:FAULTS_KEPT]
             total.controls = (total.controls + seen.controls)[:EXAMPLES_KEPT]
+            total.replaced = (total.replaced + seen.replaced)[:EXAMPLES_KEPT]
             parts.append(seen.numbers)
         of_files.append(np.concatenate(parts))
     numbers = np.concatenate(of_files)
@@ -124,6 +127,7 @@ def check_files(
         counts=total.counts,
         faults=tuple(total.faults),
         controls=tuple(total.controls),
+        replaced=tuple(total.replaced),
         duplicates=duplicates,
         duplicate_places=places,
         max_length=spec.max_length,

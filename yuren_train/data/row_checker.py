@@ -43,12 +43,14 @@ class Seen:
         counts: rows (of roles: messages; of pictures: pictures) by kind and value.
         faults: what training would leave out.
         controls: control strings in texts, and where.
+        replaced: rows in which a character was lost.
         numbers: of the usable rows, `_NUMBERS`; no tokens where there is no tokenizer.
     """
 
     counts: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
     controls: list[tuple[Place, str]] = field(default_factory=list)
+    replaced: list[Place] = field(default_factory=list)
     numbers: Numbers = field(default_factory=lambda: np.empty(0, _NUMBERS))
 
 
@@ -86,7 +88,9 @@ class RowChecker:
         seen.counts["turns", str(len(row.messages))] += 1
         seen.counts["language", language_of("\n".join(texts))] += 1
         seen.counts["unanswered", ""] += row.messages[-1].role is not Role.ASSISTANT
-        seen.counts["replaced", ""] += any("\ufffd" in text for text in texts)
+        if any("\ufffd" in text for text in texts):
+            seen.counts["replaced", ""] += 1
+            seen.replaced.append(row.place)
         seen.counts["pictures", ""] += pictures
         seen.counts["with_pictures", ""] += pictures > 0
         for control in self._controls:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a row of training data is, and what is wrong with one that is none.
 
-Three shapes are read: ShareGPT as YuRen writes it (`conversations` of `from` and `value`),
-LLaVA (the same with `image` or `images`, and `<image>` in the text) and OpenAI (`messages` of
-`role` and `content`, a string or parts). A conversation may begin with one system prompt; then
+Four shapes are read: ShareGPT as YuRen writes it (`conversations` of `from` and `value`), LLaVA
+(the same with `image` or `images`, and `<image>` in the text), OpenAI (`messages` of `role` and
+`content`, a string or parts) and Alpaca (`instruction`, `input`, `output`, and as LLaMA-Factory
+has them `system` and `history`). A conversation may begin with one system prompt; then
 a question comes before an answer, and somewhere there is an answer. Nothing is mended in
 silence: what cannot be learned from as it stands is a `Fault`, which names the place, the value
 and the remedy. Only halves of characters (lone surrogates), which no file can hold, become
@@ -20,7 +21,8 @@ from typing import Any
 
 from yuren_core.i18n import tr
 from yuren_core.messages import ImagePart, Message, Part, Role, TextPart
-from yuren_core.training_format import COMMENT, IMAGE_TAG, ROLES, SHAPES
+from yuren_core.training_format import COMMENT, IMAGE_TAG, OPENAI, ROLES, SHAPES
+from yuren_train.data.alpaca import INSTRUCTION, alpaca_turns
 from yuren_train.data.faults import Fault, Place, Wrong, shortened
 from yuren_train.data.pictures import parts_around, picture_of
 
@@ -67,6 +69,8 @@ def _messages(raw: object, base: Path) -> tuple[Message, ...]:
     if not isinstance(raw, Mapping):
         raise Wrong("not_object", shortened(raw))
     shape = next((shape for shape in SHAPES if raw.get(shape[0]) is not None), None)
+    if shape is None and raw.get(INSTRUCTION) is not None:
+        raw, shape = {**raw, OPENAI[0]: alpaca_turns(raw)}, OPENAI
     if shape is None:
         raise Wrong("no_conversation", shortened(", ".join(map(str, raw))))
     key, role_key, text_key = shape

@@ -53,7 +53,7 @@ def read_rows(path: Path, *, on_read: Callable[[int], None] | None = None) -> It
         on_read: told the number of bytes of each piece that is read from the disk.
 
     Yields:
-        A place and a raw row, or a place and what is wrong there.
+        A place and a raw row, or a place and what is wrong there: at least that there is no row.
 
     Raises:
         DataError: there is no such file, or it may not be read.
@@ -71,8 +71,12 @@ def read_rows(path: Path, *, on_read: Callable[[int], None] | None = None) -> It
             content: io.BufferedReader[Any] = file
             if file.peek(2).startswith(_GZIP):
                 content = io.BufferedReader(cast("Any", gzip.GzipFile(fileobj=file)), _BLOCK)
+            is_empty = True
             for place, row in _rows_of(content, path):
+                is_empty = False
                 yield place, row
+            if is_empty:
+                yield place, Fault(place, "no_rows")
         except (OSError, EOFError, zlib.error) as error:
             yield place, Fault(place, "breaks_off", shortened(reason_of(error)))
 

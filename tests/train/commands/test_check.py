@@ -45,7 +45,7 @@ def test_good_data_has_a_page_and_exit_code_0(good: Path, text_model: Path) -> N
     said = " ".join(result.output.split())
     assert "Rows 2; usable 2, comments 0, faulty 0" in said
     assert "Turns 4 (assistant 2, user 2); per row 2 to 2, 2 at the median" in said
-    assert "en 50 %, zh 50 %" in said
+    assert "en 50%, zh 50%" in said
     assert "Length 4096 rows that lose answers, an answer's end or a question's middle: 0" in said
     assert "No faults." in said
 
@@ -57,6 +57,33 @@ def test_faults_are_told_by_line_and_set_the_exit_code(faulty: Path, text_model:
     assert f"{faulty}:2: nothing answers, 'q', add the assistant's turn, or delete the row" in lines
     assert f"{faulty}:3: this is not JSON, '{{no json', put it right, or delete the row" in lines
     assert "1 × nothing answers; add the assistant's turn, or delete the row" in lines
+
+
+def test_what_is_not_listed_is_counted_and_lost_characters_have_their_lines(
+    tmp_path: Path, text_model: Path
+) -> None:
+    rows = [share_gpt("same", "answer")] * 30 + [share_gpt("half \ud800", "a")]
+    path = write_lines(tmp_path / "rows.jsonl", rows)
+    result = check(path, "--model", text_model)
+    assert result.exit_code == 0, result.output
+    said = "".join(result.output.split())  # long paths are broken
+    assert f"{path}:6as{path}:1…and24more" in said
+    assert f"1{path}:31" in said
+
+
+def test_a_file_without_rows_is_told(tmp_path: Path, good: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    result = check(good, empty)
+    assert result.exit_code == 1
+    assert f"{empty}:1: the file has no rows, fill it, or leave it out" in result.output
+
+
+def test_alpaca_is_read(tmp_path: Path) -> None:
+    row = {"instruction": "Name it.", "input": "A small dog", "output": "A puppy."}
+    result = check(write_lines(tmp_path / "alpaca.jsonl", [row]))
+    assert result.exit_code == 0, result.output
+    assert "No faults." in result.output
 
 
 def test_json_is_one_object_that_says_the_same(faulty: Path, text_model: Path) -> None:

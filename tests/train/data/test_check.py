@@ -98,6 +98,7 @@ def test_control_strings_and_lost_characters_are_noticed(tmp_path: Path) -> None
         (2, "<|endoftext|>"),
     }
     assert result.count("replaced") == 1
+    assert [place.line for place in result.replaced] == [3]
     assert result.count("fault") == 0
 
 
@@ -141,6 +142,7 @@ def test_of_very_many_faults_the_first_are_kept_and_all_counted(tmp_path: Path) 
     assert [fault.place.line for fault in result.faults] == list(range(1, check.FAULTS_KEPT + 1))
 
 
-def test_nothing_at_all_is_no_mistake(tmp_path: Path) -> None:
+def test_a_file_without_rows_is_a_fault(tmp_path: Path) -> None:
     result = looked_at([], tmp_path)
-    assert (result.count("rows"), result.duplicates, result.packing) == (0, 0, None)
+    assert [(fault.place.line, fault.code) for fault in result.faults] == [(1, "no_rows")]
+    assert (result.duplicates, result.packing) == (0, None)

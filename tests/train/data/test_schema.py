@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Raw rows to conversations: three shapes, and every fault by its name."""
+"""Raw rows to conversations: four shapes, and every fault by its name."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ def test_share_gpt_and_open_ai_say_the_same() -> None:
     assert messages_of({"messages": in_parts}) == expected
 
 
+def test_alpaca_says_the_same() -> None:
+    expected = tuple(conversation("q", "a", "more?\nof this", "yes", system="Be brief."))
+    asked = {"instruction": "more?", "input": "of this", "output": "yes"}
+    assert messages_of({**asked, "system": "Be brief.", "history": [["q", "a"]]}) == expected
+    plain = tuple(conversation("q", "a"))
+    empty = {"input": "", "system": None, "history": []}
+    assert messages_of({"instruction": "q", "output": "a"}) == plain
+    assert messages_of({"instruction": "q", "output": "a", **empty}) == plain
+    assert messages_of({"instruction": "", "input": "q", "output": "a"}) == plain
+
+
+def test_pictures_stand_in_alpaca_as_in_llava() -> None:
+    row = {"instruction": "<image>", "input": "What?", "output": "A cat.", "images": ["cat.png"]}
+    image, text = messages_of(row)[0].parts
+    assert isinstance(image, ImagePart)
+    assert text == TextPart("What?")
+
+
 def test_human_and_user_gpt_and_assistant_are_the_same_roles() -> None:
     mixed = turns(("human", "1"), ("gpt", "2"), ("user", "3"), ("assistant", "4"))
     assert messages_of(mixed) == tuple(conversation("1", "2", "3", "4"))
@@ -83,6 +101,11 @@ def test_control_strings_stay_text() -> None:
         ([], "not_object", "[]"),
         ("text", "not_object", "'text'"),
         ({}, "no_conversation", "''"),
+        ({"instruction": "q", "input": ""}, "no_output", "'instruction, input'"),
+        ({"instruction": 5, "output": "a"}, "not_text", "5"),
+        ({"instruction": "q", "output": " "}, "empty", "turn 2 (assistant)"),
+        ({"instruction": "q", "output": "a", "history": ["q"]}, "not_history", "'q'"),
+        ({"instruction": "q", "output": "a", "history": {"q": 1}}, "not_history", "{'q': 1}"),
         ({"text": "x", "id": 1}, "no_conversation", "'text, id'"),
         ({"conversations": "q"}, "not_turns", "'q'"),
         ({"conversations": ["q"]}, "not_turns", "'q'"),

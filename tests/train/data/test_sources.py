@@ -95,9 +95,9 @@ def test_wrong_json_in_an_array_is_a_fault_at_its_own_line(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", []),
-        (b"\n\n", []),
-        (b"[]", []),
+        (b"", [(1, "no_rows")]),
+        (b"\n\n", [(1, "no_rows")]),
+        (b"[]", [(1, "no_rows")]),
         (b'{"a": 1}\n{"a": "\xff"}', [(2, "encoding")]),
         (b'[{"a": 1},\n{\n"a": "\xff"}]', [(3, "encoding")]),
         ('[{"a": 1}]'.encode("utf-16"), [(1, "encoding")]),
