@@ -7,7 +7,7 @@ description and, for those that the footer shows, `tooltip.<id>` its tooltip.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from textual.binding import ActiveBinding, Binding, BindingsMap, BindingType
@@ -39,6 +39,13 @@ def bind(
 def translate(active: Mapping[str, ActiveBinding]) -> dict[str, ActiveBinding]:
     """The active bindings of a screen, ours in the current language."""
     return {key: _translated(binding) for key, binding in active.items()}
+
+
+def in_order(active: Mapping[str, ActiveBinding], ids: Sequence[str]) -> dict[str, ActiveBinding]:
+    """Active bindings with these ids first, in their order: those of the focus come first else."""
+    places = {name: place for place, name in enumerate(ids)}
+    last = len(ids)
+    return dict(sorted(active.items(), key=lambda one: places.get(str(one[1].binding.id), last)))
 
 
 def _translated(active: ActiveBinding) -> ActiveBinding:

@@ -76,3 +76,16 @@ async def test_a_wider_terminal_shows_more_keys(tmp_path: Path) -> None:
         await chat.pilot.resize_terminal(80, 24)
         line = await footer(chat)
         assert ("f1 Help" in line, "Commands" in line) == (True, False)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_the_presets_show_all_their_keys_in_100_columns(
+    tmp_path: Path, language: str
+) -> None:
+    use_language(language)
+    async with running(tmp_path / "log", size=(100, 24)) as chat:
+        await chat.open()
+        await chat.pilot.press("f9")
+        await chat.until(lambda: "^g" in chat.screen_text().splitlines()[-1])
+        footer = chat.screen_text().splitlines()[-1]
+        assert all(key in footer for key in ("^t", "^g", "^n", "f8", "^d", "^o", "^s"))

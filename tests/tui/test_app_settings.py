@@ -125,4 +125,4 @@ async def test_a_panels_keys_are_shown_too(tmp_path: Path) -> None:
         await chat.until(lambda: isinstance(chat.app.screen, PresetPicker))
         await chat.pilot.press("f1")
         await chat.until(lambda: isinstance(chat.app.screen, HelpScreen))
-        await chat.until(lambda: "Export into a file" in chat.screen_text())
+        await chat.until(lambda: "into a file to share" in chat.screen_text())

@@ -21,7 +21,7 @@ from textual.widgets import Input, OptionList, Static
 
 from yuren_core.errors import YurenError
 from yuren_core.i18n import tr
-from yuren_tui.bindings import bind
+from yuren_tui.bindings import bind, in_order
 from yuren_tui.notices import drop_notices
 from yuren_tui.sanitize import sanitize_line
 from yuren_tui.screens.chat_files import ChatFiles
@@ -96,10 +96,7 @@ class ChatList(ChatFiles[Chosen | None]):
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """As of any panel, in the order of need: the field's come first else, wherever they are
         ours."""
-        last = len(_IN_ORDER)
-        places = {name: place for place, name in enumerate(_IN_ORDER)}
-        active = super().active_bindings.items()
-        return dict(sorted(active, key=lambda one: places.get(str(one[1].binding.id), last)))
+        return in_order(super().active_bindings, _IN_ORDER)
 
     def on_mount(self) -> None:
         self.query_one("#query").focus()

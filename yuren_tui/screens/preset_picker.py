@@ -56,11 +56,11 @@ class PresetPicker(PresetList):
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("ctrl+g", "edit", "presets.edit", show=True),
         bind("ctrl+n", "create", "presets.create", show=True),
-        bind("ctrl+d", "duplicate", "presets.duplicate", priority=True),
+        bind("ctrl+d", "duplicate", "presets.duplicate", show=True, priority=True),
         bind("f8", "delete", "presets.delete", show=True),
         bind("ctrl+z", "undo", "presets.undo"),
-        bind("ctrl+o", "import_file", "presets.import"),
-        bind("ctrl+s", "export", "presets.export"),
+        bind("ctrl+o", "import_file", "presets.import", show=True),
+        bind("ctrl+s", "export", "presets.export", show=True),
     ]
 
     def __init__(

@@ -12,13 +12,13 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from yuren_core.i18n import tr
-from yuren_tui.bindings import bind
+from yuren_tui.bindings import bind, in_order
 from yuren_tui.presets import BrokenPreset, Preset, PresetLibrary
 from yuren_tui.screens.base import TranslatedModal
 from yuren_tui.screens.preset_views import (
@@ -31,9 +31,14 @@ from yuren_tui.screens.preset_views import (
 )
 from yuren_tui.widgets.avatars import avatar_lines
 from yuren_tui.widgets.choices import Choices
+from yuren_tui.widgets.key_footer import KeyFooter
 from yuren_tui.widgets.picture import ThumbnailView
 from yuren_tui.widgets.safe_input import SafeInput
 
+_IN_ORDER = (
+    *("presets.new_chat", "modal.close", "presets.this_chat", "presets.edit", "presets.create"),
+    *("presets.delete", "presets.duplicate", "presets.import", "presets.export"),
+)
 _NO_AVATAR = (Content(" " * AVATAR_COLUMNS),) * AVATAR_ROWS
 
 
@@ -90,13 +95,18 @@ class PresetList(TranslatedModal[ChosenPreset | None]):
             with VerticalScroll(id="right"):
                 yield ThumbnailView(columns=20, rows=10)
                 yield Static("", id="preview", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Choices).can_focus = False
         self.query_one("#right").can_focus = False
         self.query_one(Input).focus()
         self.reread()
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """As of any panel, in the order of need: the footer shows the first that fit."""
+        return in_order(super().active_bindings, _IN_ORDER)
 
     @property
     def entry(self) -> Entry | None:
