@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from yuren_core.i18n import tr
+from yuren_train.commands.stage_options import WITHOUT
 from yuren_train.config.settling import Settled
 from yuren_train.training.compute import estimated_seconds
 from yuren_train.training.memory import estimate_memory, trainable_parameters
@@ -43,5 +44,7 @@ def show_dry_run(settled: Settled, *, tokens: int, world: int, console: Console)
     known = tr("dry_run.unknown_chip", name=name)
     about = known if seconds is None else tr("dry_run.about", size=duration(seconds))
     table.add_row(tr("dry_run.time"), about)
-    console.print(settled.text(), markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        settled.text(without=WITHOUT[config.stage]), markup=False, highlight=False, soft_wrap=True
+    )
     console.print(table)

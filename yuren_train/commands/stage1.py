@@ -15,11 +15,9 @@ from yuren_train.commands.stage_run import run_stage
 from yuren_train.commands.waiting import waiting
 from yuren_train.training.launching import Launch
 
-_PICTURES = frozenset({"images", "projector_lr", "on_bad_image", "cache_features"})
-
 
 @click.command()
-@stage_options(without=_PICTURES)
+@stage_options("stage1")
 def stage1(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> None:
     """Teach a language model to answer, from text.
 

@@ -15,13 +15,9 @@ from yuren_train.commands.stage_run import run_stage
 from yuren_train.commands.waiting import waiting
 from yuren_train.training.launching import Launch
 
-_LANGUAGE_MODEL = frozenset(
-    {"method", "projector_lr", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets"}
-)
-
 
 @click.command()
-@stage_options(without=_LANGUAGE_MODEL)
+@stage_options("stage2")
 def stage2(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> None:
     """Teach the projector alone, from pictures.
 

@@ -17,7 +17,7 @@ from yuren_train.training.launching import Launch
 
 
 @click.command()
-@stage_options()
+@stage_options("stage3")
 def stage3(file: Path | None, dry_run: bool, launch: Launch, **options: Any) -> None:
     """Teach projector and language model, from pictures and text.
 

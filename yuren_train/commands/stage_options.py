@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from yuren_train.commands.launch_options import launch_options
+from yuren_train.config import Stage
 from yuren_train.config.settling import HINTS, NAMES
 from yuren_train.config.yaml_file import read_yaml
 
@@ -66,6 +67,15 @@ HELP: Mapping[str, str] = {
     "cache_features": "Keep the tower's outputs here, over epochs and runs.",
 }
 
+WITHOUT: Mapping[Stage, frozenset[str]] = {
+    "stage1": frozenset({"images", "projector_lr", "on_bad_image", "cache_features"}),
+    "stage2": frozenset(
+        {"method", "projector_lr", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets"}
+    ),
+    "stage3": frozenset(),
+}
+"""What means nothing in a stage: it has no such option, and shows none."""
+
 _METAVARS = {"model": "DIR|ID", "data": "FILE[:WEIGHT]", "eval_data": "FILE", "out": "DIR"}
 
 
@@ -86,17 +96,17 @@ _CONFIG = click.option(
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
 
 
-def stage_options(*, without: frozenset[str] = frozenset()) -> Callable[[_Command], _Command]:
+def stage_options(stage: Stage) -> Callable[[_Command], _Command]:
     """A decorator that gives a command `--config`, `--dry-run`, every option of a run and a launch.
 
     Args:
-        without: fields that have no meaning in the stage.
+        stage: whose options.
     """
 
     def decorate(command: _Command) -> _Command:
         command = launch_options(command)
         for name in reversed(NAMES):
-            if name not in without:
+            if name not in WITHOUT[stage]:
                 command = _option(name)(command)
         return _CONFIG(_DRY_RUN(command))
 

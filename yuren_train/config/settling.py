@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,16 @@ class Settled:
     origins: Mapping[str, str]
     shape: ModelShape
 
-    def text(self) -> str:
-        """YAML with each value's origin, which reads back as this config."""
-        return yaml_text({name: getattr(self.config, name) for name in NAMES}, self.origins)
+    def text(self, *, without: Collection[str] = ()) -> str:
+        """YAML with each value's origin, which reads back as this config.
+
+        Args:
+            without: names that are left out, as they mean nothing here, unless somebody has
+                said them.
+        """
+        unsaid = tr("origin.default")
+        names = [name for name in NAMES if name not in without or self.origins[name] != unsaid]
+        return yaml_text({name: getattr(self.config, name) for name in names}, self.origins)
 
 
 def settle(

@@ -22,10 +22,12 @@ from yuren_train.training.events import (
     Warned,
 )
 from yuren_train.training.intervals import Interval
-from yuren_train.training.metrics import Record
+from yuren_train.training.metrics import METRICS, Record
 from yuren_train.training.quantities import brief, clock, duration, gib
 from yuren_train.training.report import REPORT
 from yuren_train.training.time_left import TimeLeft
+
+_ANSWER_LINES, _ANSWER_CHARACTERS = 6, 600
 
 
 class PlainView:
@@ -64,7 +66,8 @@ class PlainView:
             case Evaluated():
                 return tr("watch.evaluated", step=told.step, loss=f"{told.loss:.4f}")
             case Sampled():
-                return tr("watch.sampled", prompt=one_line(told.prompt), answer=told.answer)
+                answer = folded(told.answer)
+                return tr("watch.sampled", prompt=one_line(told.prompt), answer=answer)
             case Saved():
                 return tr("watch.saved", path=told.path, seconds=duration(told.seconds))
             case StopAsked():
@@ -112,6 +115,15 @@ def finished_line(finished: Finished) -> str:
     key = "watch.finished" if finished.seconds else "watch.finished_before"
     report = finished.out / REPORT
     return tr(key, out=finished.out, time=clock(finished.seconds), report=report)
+
+
+def folded(answer: str) -> str:
+    """An answer of a few lines at most, with a word on where the rest is: some never end."""
+    lines = answer.splitlines()
+    shown = "\n".join(lines[:_ANSWER_LINES])[:_ANSWER_CHARACTERS]
+    if len(shown) == len("\n".join(lines)):
+        return answer
+    return f"{shown.rstrip()}\n{tr('watch.folded', count=f'{len(answer):,}', file=METRICS)}"
 
 
 def one_line(text: str) -> str:

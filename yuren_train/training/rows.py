@@ -63,9 +63,11 @@ def read_rows(
         report = part.report
         if report.faulty:
             lines = "".join(f"\n{fault}" for fault in report.faults[:_FAULTS_SHOWN])
-            emit(Warned(message=tr("training.left_out", count=report.faulty) + lines))
+            key = "training.left_out" if report.faulty > 1 else "training.left_out_one"
+            emit(Warned(message=tr(key, count=report.faulty) + lines))
         if report.cut:
-            message = tr("training.cut", count=report.cut, max_length=config.max_length)
+            key = "training.cut" if report.cut > 1 else "training.cut_one"
+            message = tr(key, count=report.cut, max_length=config.max_length)
             emit(Warned(message=message))
     if measured is None and config.eval_split:
         return RunRows(*rows.split(config.eval_split, seed=config.seed))
@@ -86,5 +88,6 @@ def rows_with_pictures(rows: RunRows, emit: Listener) -> RunRows:
     if rows.measured is not None and measured is not None:
         others += len(rows.measured) - len(measured)
     if others:
-        emit(Warned(message=tr("training.without_pictures", count=others)))
+        key = "training.without_pictures" if others > 1 else "training.without_pictures_one"
+        emit(Warned(message=tr(key, count=others)))
     return RunRows(learned, measured)

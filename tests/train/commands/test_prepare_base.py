@@ -37,11 +37,25 @@ def test_it_lists_ids_and_tells_the_proof(tmp_path: Path) -> None:
     assert result.stdout.endswith(f"The base is ready: {tmp_path / 'out'}\n")
     assert result.stderr.splitlines() == [
         "Reading the base…",
-        "Adding the control tokens…",
+        "Adding the control tokens that are missing…",
         "Reading the vision tower…",
         "Writing…",
         "Reading it back and comparing logits…",
     ]
+
+
+def test_a_base_that_has_all_tokens_is_told_that_none_was_added(tmp_path: Path) -> None:
+    source = plain_base(tmp_path / "base")
+    first, second = tmp_path / "first", tmp_path / "second"
+    runner = CliRunner()
+    runner.invoke(main, ["prepare-base", "--model", str(source), "--out", str(first)])
+    again = ["prepare-base", "--model", str(first), "--out", str(second)]
+    result = runner.invoke(main, again)
+    assert result.exit_code == 0, result.output
+    said = result.stdout.splitlines()[0]
+    assert "nothing was added: " in said
+    assert all(token in said for token in (*CONTROL_TOKENS, PAD))
+    assert "kept" not in result.stdout
 
 
 def test_in_a_process_of_its_own_stdout_is_the_answer_alone(tmp_path: Path) -> None:

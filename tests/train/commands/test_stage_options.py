@@ -33,7 +33,7 @@ def parsed(arguments: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     @click.command()
-    @stage_options()
+    @stage_options("stage3")
     def command(**options: Any) -> None:
         found.update(typed(options))
 

@@ -158,6 +158,14 @@ def test_a_source_may_carry_its_weight() -> None:
     assert source_of("a:b.jsonl:0.25") == Source(Path("a:b.jsonl"), 0.25)
 
 
+def test_what_means_nothing_in_a_stage_is_left_out_unless_it_was_said(rows: Path) -> None:
+    without = {"projector_lr", "on_bad_image"}
+    assert not any(name in settled(rows).text(without=without) for name in without)
+    said = settled(rows, yaml="on_bad_image: skip\n").text(without=without)
+    assert "on_bad_image: skip" in said
+    assert "projector_lr" in settled(rows).text()
+
+
 def test_every_value_has_an_origin(rows: Path) -> None:
     result = settled(rows)
     assert isinstance(result.config, TrainConfig)

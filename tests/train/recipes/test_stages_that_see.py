@@ -322,7 +322,5 @@ def test_a_bad_picture_stops_the_run_or_costs_its_row(
         run(config("stage3", max_steps=1))
     events = run(config("stage3", max_steps=1, on_bad_image="skip"))
     warned = [event.message for event in events if isinstance(event, Warned)]
-    assert any(
-        "1 rows are not trained on" in message and "bad.png" in message for message in warned
-    )
+    assert any("1 row is not trained on" in message and "bad.png" in message for message in warned)
     assert next(event.rows for event in events if isinstance(event, Started)) == 48

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests.train.training.run_events import config, whole_run, with_intervals
 from yuren_core.i18n import use_language
-from yuren_train.training.events import Finished, Warned
+from yuren_train.training.events import Finished, Sampled, Warned
 from yuren_train.training.plain_view import PlainView
 
 
@@ -50,6 +50,16 @@ def test_a_run_that_was_finished_before_says_so() -> None:
     said: list[str] = []
     PlainView(said.append)(Finished(step=10, out=config().out, seconds=0.0, proof=0.0))
     assert said[0].startswith("This run is finished already.")
+
+
+def test_an_answer_that_does_not_end_is_folded() -> None:
+    said: list[str] = []
+    for answer in ("#\n" * 80, "a" * 5000, "one\ntwo"):
+        PlainView(said.append)(Sampled(step=5, prompt="Who?", answer=answer))
+    assert said[0].splitlines()[:7] == ["> Who?", *["#"] * 6]
+    assert said[0].splitlines()[7:] == ["… 160 characters in all; the whole is in metrics.jsonl"]
+    assert len(said[1]) < 700
+    assert said[2] == "> Who?\none\ntwo"
 
 
 def test_it_speaks_chinese() -> None:
