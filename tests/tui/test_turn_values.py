@@ -53,7 +53,9 @@ def test_code_blocks_are_those_that_markdown_sees(
     assert code_blocks(text) == blocks
 
 
-def test_alternatives_hang_on_one_line_and_the_shown_path_goes_on_below_them(tmp_path: Path) -> None:
+def test_alternatives_hang_on_one_line_and_the_shown_path_goes_on_below_them(
+    tmp_path: Path,
+) -> None:
     with Store.open(tmp_path) as store:
         chat = store.chats.create()
 
