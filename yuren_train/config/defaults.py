@@ -114,6 +114,7 @@ _REFERENCE: Mapping[Stage, dict[str, Any]] = {
     },
 }
 _SAMPLE_DATA: dict[str, Any] = {
+    "epochs": 3.0,
     "max_length": 512,
     "batch_size": 1,
     "eval_split": 0.1,
