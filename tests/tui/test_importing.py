@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,11 +65,21 @@ async def test_what_cannot_be_read_is_refused_as_ever(tmp_path: Path) -> None:
         await import_chats(store, tmp_path / "x.json", lambda _: None)
 
 
-async def test_the_screen_says_that_it_imports(backup: Path, tmp_path: Path) -> None:
+async def test_the_screen_says_that_it_imports(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = Store.open(tmp_path / "new")
     async with running(tmp_path / "log", store=lambda: store) as driven:
         await driven.open()
+        said: list[str] = []
+        notify = driven.app.notify
+
+        def remember(message: str, **values: Any) -> None:  # before it goes
+            said.append(message)
+            notify(message, **values)
+
+        monkeypatch.setattr(driven.app, "notify", remember)
         driven.chat.prompt.text = f"/import {backup}"
         await driven.pilot.press("enter")
-        await driven.until(lambda: any("Importing backup.json" in said for said in driven.toasts))
+        await driven.until(lambda: any("Importing backup.json" in message for message in said))
         await driven.until(lambda: len(store.chats.page(limit=_CHATS + 1)) == _CHATS)

@@ -146,7 +146,8 @@ def test_a_conversation_without_a_word_leaves_no_chat(talk: Talk) -> None:
 def test_kill_9_in_an_answer_keeps_the_question_and_nearly_all_words(talk: Talk) -> None:
     terminal = talk(script=("--answer", "word " * 200, "--token-delay", "0.05"))
     terminal.enter("count the words")
-    terminal.wait_for("\n word word word")  # the second line: over half a second
+    while (shown := terminal.text.count("word")) < 40:  # two seconds, and more on a busy machine
+        assert terminal.read()
     child = terminal.model_pid
     kill(terminal.pid)
     assert wait_until_gone(child)
@@ -156,7 +157,7 @@ def test_kill_9_in_an_answer_keeps_the_question_and_nearly_all_words(talk: Talk)
     with kept() as store:
         question, answer = store.messages.path(1)
         assert (question.text, answer.status) == ("count the words", "failed")
-        assert len(answer.text.split()) >= 10
+        assert len(answer.text.split()) >= shown - 22  # a second's words, and one of the question
         assert store.check() == []
 
 

@@ -40,7 +40,10 @@ def test_what_others_prompt_is_not_converted_and_the_way_on_is_told(tmp_path: Pa
     for source, remedy in (
         (llava, f"yuren-chat --model {llava}"),
         (make_qwen2(tmp_path / "qwen2"), f"yuren-chat --model {tmp_path / 'qwen2'}"),
-        (make_llama(tmp_path / "llama"), "yuren-train prepare-base"),
+        (
+            make_llama(tmp_path / "llama"),
+            f"yuren-train export --model {tmp_path / 'llama'} --to hf",
+        ),
     ):
         arguments = ["convert", "--model", str(source), "--out", str(tmp_path / "out")]
         result = CliRunner().invoke(main, arguments)

@@ -25,7 +25,15 @@ from yuren_core.model.adapter_files import fingerprint
 from yuren_train.config import TrainConfig
 from yuren_train.recipes.stage1_text import train
 from yuren_train.training.checkpoints import RUN_FILE, Checkpoints
-from yuren_train.training.events import Evaluated, Event, Saved, Started, Stepped, StopAsked
+from yuren_train.training.events import (
+    Evaluated,
+    EvaluationStarted,
+    Event,
+    Saved,
+    Started,
+    Stepped,
+    StopAsked,
+)
 from yuren_train.training.processes import Processes
 from yuren_train.training.stopping import STOPPED_EXIT_CODE, StoppedError
 
@@ -165,9 +173,9 @@ def test_whoever_is_told_to_stop_saves_before_anything_else(config: Config) -> N
     with pytest.raises(StoppedError):
         train(stopping, on_event=tell)
     kinds = [type(event) for event in events if not isinstance(event, StopAsked)]
-    assert kinds[-2:] == [Stepped, Saved]
-    assert [event.step for event in events if isinstance(event, Evaluated)] == [0, 1, 2]
-    assert [event.step for event in events if isinstance(event, Saved)] == [3]
+    assert kinds[-3:] == [Stepped, EvaluationStarted, Saved]
+    assert [event.step for event in events if isinstance(event, Evaluated)] == [0, 1]
+    assert [event.step for event in events if isinstance(event, Saved)] == [2]
 
 
 def test_too_little_disk_is_told_before_the_first_step(tmp_path: Path) -> None:
