@@ -84,6 +84,7 @@ async def test_the_panel_shows_an_answer_s_words_without_its_marks(tmp_path: Pat
         for text in ("**one**", "two", "three"):
             await chat.ask(text)
         chat.chat.prompt.text = "word " * 500
+        await chat.until(lambda: chat.chat.use)  # at rest, so that it can be counted
         await chat.pilot.press("f6")
         await chat.until(lambda: isinstance(chat.app.screen, ContextScreen))
         assert "Paris It is the capital of France. word" in chat.screen_text()
