@@ -33,7 +33,9 @@ def read_settings(options: ChatOptions) -> LoadedSettings:
     """
     from yuren_tui.settings import load_settings
 
-    given = {name: value for name, value in options.given.items() if name[:9] != "sampling."}
+    given = {
+        name: value for name, value in options.given.items() if not name.startswith("sampling.")
+    }
     loaded = load_settings(environment=os.environ, command_line=given)
     use_language(loaded.settings.interface.language)
     return loaded

@@ -67,9 +67,10 @@ def prepare_base(
     if not change.added:
         ids = ", ".join(f"{token} {token_id}" for token, token_id in change.ids.items())
         click.echo(tr("prepare.none_added", tokens=ids))
-    for token, token_id in change.ids.items() if change.added else ():
-        state = tr("prepare.new" if token in change.added else "prepare.kept")
-        click.echo(f"{token:<15}{token_id:>8}  {state}")
+    else:
+        for token, token_id in change.ids.items():
+            state = tr("prepare.new" if token in change.added else "prepare.kept")
+            click.echo(f"{token:<15}{token_id:>8}  {state}")
     rows = "prepare.rows_tied" if made.is_tied else "prepare.rows_untied"
     click.echo(tr(rows, before=f"{change.rows_before:,}", rows=f"{change.rows:,}"))
     if made.orphans:

@@ -63,11 +63,9 @@ def read_rows(
         report = part.report
         if report.faulty:
             lines = "".join(f"\n{fault}" for fault in report.faults[:_FAULTS_SHOWN])
-            key = "training.left_out" if report.faulty > 1 else "training.left_out_one"
-            emit(Warned(message=tr(key, count=report.faulty) + lines))
+            emit(Warned(message=_counted("left_out", report.faulty) + lines))
         if report.cut:
-            key = "training.cut" if report.cut > 1 else "training.cut_one"
-            message = tr(key, count=report.cut, max_length=config.max_length)
+            message = _counted("cut", report.cut, max_length=config.max_length)
             emit(Warned(message=message))
     if measured is None and config.eval_split:
         return RunRows(*rows.split(config.eval_split, seed=config.seed))
@@ -88,6 +86,10 @@ def rows_with_pictures(rows: RunRows, emit: Listener) -> RunRows:
     if rows.measured is not None and measured is not None:
         others += len(rows.measured) - len(measured)
     if others:
-        key = "training.without_pictures" if others > 1 else "training.without_pictures_one"
-        emit(Warned(message=tr(key, count=others)))
+        emit(Warned(message=_counted("without_pictures", others)))
     return RunRows(learned, measured)
+
+
+def _counted(key: str, count: int, **values: object) -> str:
+    """A sentence about so many rows; about one it is another."""
+    return tr(f"training.{key}" if count > 1 else f"training.{key}_one", count=count, **values)
